@@ -1,0 +1,68 @@
+# Everything a developer runs by hand; .ci/run puts the same targets in a row.
+
+GO       ?= go
+BROKERS  ?= 1
+PACKAGES ?= ./...
+
+KAFKAD   := $(GO) run ./internal/kafkatest/kafkad
+LINTER   := bin/golangci-lint
+ADDRESSES = $(or $(MUSTER_BROKERS),127.0.0.1:9092)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: test
+test: ## all tests on embedded brokers: needs only Go
+	$(GO) test $(PACKAGES)
+
+.PHONY: race
+race: ## the same under the race detector
+	$(GO) test -race $(PACKAGES)
+
+.PHONY: test-kafka
+test-kafka: ## the same on real Kafka: at MUSTER_BROKERS, or what `make kafka` started
+	@$(KAFKAD) ping "$(ADDRESSES)"
+	MUSTER_BROKERS="$(ADDRESSES)" MUSTER_KAFKA_REAL=1 $(GO) test -count=1 -p 1 -timeout 20m $(PACKAGES)
+
+.PHONY: kafka
+kafka: ## start Apache Kafka on 127.0.0.1:9092, BROKERS=3 also on 9094 and 9096; needs Java 17 and Maven
+	@$(KAFKAD) -brokers $(BROKERS) start
+
+.PHONY: kafka-stop
+kafka-stop: ## stop what `make kafka` started
+	@$(KAFKAD) stop
+
+.PHONY: bench
+bench: ## all benchmarks on an embedded broker, into out/bench.json; on real Kafka: go run ./bench -brokers ADDR -run all
+	@mkdir -p out
+	$(GO) run ./bench -embedded -run all -json out/bench.json
+
+.PHONY: lint
+lint: $(LINTER) lines ## linters, formatting, file lengths
+	$(LINTER) run $(PACKAGES)
+
+.PHONY: fmt
+fmt: $(LINTER) ## format all files
+	$(LINTER) fmt
+
+# No file over 400 lines: a longer one has a second section title and wants to be two. Generated code may.
+.PHONY: lines
+lines:
+	@git ls-files --cached --others --exclude-standard -- '*.go' ':!*.pb.go' | while read -r file; do \
+		test -f "$$file" || continue; \
+		lines=$$(wc -l < "$$file"); \
+		test "$$lines" -le 400 || { echo "$$file has $$lines lines; split it, 400 is the limit"; false; } || exit 1; \
+	done
+
+.PHONY: generate
+generate: $(LINTER) ## generate Go code from the .proto files; needs protoc
+	git ls-files --cached --others --exclude-standard -- '*.proto' | \
+		PATH="$(CURDIR)/bin:$$PATH" xargs -r protoc --proto_path=. --go_out=. --go_opt=paths=source_relative
+
+# Built once from the versions in tools/go.mod; `make` looks again when these change.
+$(LINTER): tools/go.mod tools/go.sum
+	cd tools && $(GO) build -o ../bin/ tool
+	@touch $@
