@@ -1,0 +1,181 @@
+package muster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Aggregate says how one kind of aggregate behaves: what its state is, how commands are decided, how events change it.
+// It is made once at start and read-only afterwards.
+type Aggregate[S any] struct{ behaviour *Behaviour }
+
+// Behaviour is an [Aggregate] without its type parameter, as the processor runs it. Only [NewAggregate] makes one.
+type Behaviour struct {
+	group  *Group
+	zero   func() any
+	state  func(Codec, Place, []byte) (any, error) // decodes a stored state
+	decide map[string]decider
+	answer map[string]answerer
+	evolve map[string]evolver
+	faults []error
+}
+
+type decider struct {
+	in  func(Codec, Place, []byte) (any, error)
+	run func(context.Context, *execution, any) (any, error)
+}
+
+type answerer struct {
+	in  func(Codec, Place, []byte) (any, error)
+	run func(ctx context.Context, x *execution, in any) (any, error)
+}
+
+type evolver struct {
+	event func(Codec, Place, []byte) (any, error)
+	fold  func(state, event any) any
+}
+
+// NewAggregate begins the definition of the aggregates of a group; zero makes the state of one that has no event yet.
+func NewAggregate[S any](g *Group, zero func() S) *Aggregate[S] {
+	b := &Behaviour{
+		group: g, zero: func() any { return zero() }, state: valueOf[S]{}.decode,
+		decide: map[string]decider{}, answer: map[string]answerer{}, evolve: map[string]evolver{},
+	}
+	if err := (valueOf[S]{}).check(); err != nil {
+		b.faultf("group %q: state: %v", g.name, err)
+	}
+	if zero == nil {
+		b.faultf("group %q: NewAggregate needs a function that makes an empty state", g.name)
+	}
+	return &Aggregate[S]{behaviour: b}
+}
+
+// Behaviour gives the definition without its type parameter; services take it from there.
+func (a *Aggregate[S]) Behaviour() *Behaviour { return a.behaviour }
+
+// Group gives the group the aggregates belong to.
+func (a *Aggregate[S]) Group() *Group { return a.behaviour.group }
+
+// Decide sets the handler of a command. fn is pure: it reads the state, emits events, and answers or refuses. It may run again after an
+// aborted commit, so it must not do I/O; the context ends at the handler deadline. A returned error refuses the command and rolls back
+// what was emitted; use [Errorf] for a code.
+func Decide[S, In, Out any](a *Aggregate[S], c *CommandType[In, Out], fn func(ctx context.Context, root *Root[S], in In) (Out, error)) {
+	b := a.behaviour
+	if !b.handles("command", c.group, c.name) {
+		return
+	}
+	b.decide[c.name] = decider{
+		in: valueOf[In]{}.decode,
+		run: func(ctx context.Context, x *execution, in any) (any, error) {
+			return fn(ctx, &Root[S]{x: x}, in.(In))
+		},
+	}
+}
+
+// Evolve sets the pure fold of one event into the state. fn may change the state in place and return it. It sees every event of the
+// journal again after a restart, so it must not fail on anything that was ever emitted.
+func Evolve[S, E any](a *Aggregate[S], t *EventType[E], fn func(state S, event E) S) {
+	b := a.behaviour
+	if t.group != b.group {
+		b.faultf("event %q belongs to group %q, not to %q", t.name, t.group.name, b.group.name)
+		return
+	}
+	if _, twice := b.evolve[t.name]; twice {
+		b.faultf("group %q: event %q has two evolve functions; remove one", b.group.name, t.name)
+		return
+	}
+	b.evolve[t.name] = evolver{
+		event: valueOf[E]{}.decode,
+		fold:  func(state, event any) any { return fn(state.(S), event.(E)) },
+	}
+}
+
+// Answer sets the handler of a query. It sees every command before it in the log of the aggregate. It must not change the state.
+func Answer[S, In, Out any](a *Aggregate[S], q *QueryType[In, Out], fn func(ctx context.Context, state State[S], in In) (Out, error)) {
+	b := a.behaviour
+	if !b.handles("query", q.group, q.name) {
+		return
+	}
+	b.answer[q.name] = answerer{
+		in: valueOf[In]{}.decode,
+		run: func(ctx context.Context, x *execution, in any) (any, error) {
+			state := State[S]{value: x.state.(S), id: x.cmd.AggregateID, revision: x.revision}
+			return fn(ctx, state, in.(In))
+		},
+	}
+}
+
+func (b *Behaviour) handles(kind string, g *Group, name string) bool {
+	if g != b.group {
+		b.faultf("%s %q belongs to group %q, not to %q", kind, name, g.name, b.group.name)
+		return false
+	}
+	_, decided := b.decide[name]
+	_, answered := b.answer[name]
+	if decided || answered {
+		b.faultf("group %q: %s %q has two handlers; remove one", b.group.name, kind, name)
+		return false
+	}
+	return true
+}
+
+// Group gives the group whose aggregates behave so.
+func (b *Behaviour) Group() *Group { return b.group }
+
+// Validate reports everything wrong with the definition and its group, joined: bad or double names, two handlers for one command,
+// a declared event without evolve function.
+func (b *Behaviour) Validate() error {
+	faults := append([]error{b.group.Validate()}, b.faults...)
+	b.group.mu.Lock()
+	defer b.group.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(b.group.types)) {
+		if _, known := b.evolve[name]; b.group.types[name] == "event" && !known {
+			faults = append(faults, fmt.Errorf("group %q: event %q has no evolve function; add muster.Evolve for it", b.group.name, name))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func (b *Behaviour) faultf(format string, args ...any) {
+	b.faults = append(b.faults, fmt.Errorf(format, args...))
+}
+
+// Root is the aggregate a decide function works on. It is valid until that function returns.
+type Root[S any] struct{ x *execution }
+
+// ID gives the aggregate id.
+func (r *Root[S]) ID() string { return r.x.cmd.AggregateID }
+
+// Revision gives the number of the last event, those emitted by this command included; 0 means that there is none yet.
+func (r *Root[S]) Revision() uint64 { return r.x.revision }
+
+// State gives the state with all events folded, those emitted by this command included.
+func (r *Root[S]) State() S { return r.x.state.(S) }
+
+// Meta gives what is known about the command; its Revision is the aggregate's before the command.
+func (r *Root[S]) Meta() *Meta { return &r.x.cmd.Meta }
+
+// Now gives the time of the batch: use it instead of the clock, so that a decision depends on its input only.
+func (r *Root[S]) Now() time.Time { return r.x.now }
+
+func (r *Root[S]) emit(g *Group, name string, v any) { r.x.emit(g, name, v) }
+
+// State is what a query handler sees of an aggregate. The value must not be changed.
+type State[S any] struct {
+	value    S
+	id       string
+	revision uint64
+}
+
+// Value gives the state.
+func (s State[S]) Value() S { return s.value }
+
+// ID gives the aggregate id.
+func (s State[S]) ID() string { return s.id }
+
+// Revision gives the number of the last event; 0 means that the aggregate does not exist.
+func (s State[S]) Revision() uint64 { return s.revision }

@@ -1,0 +1,132 @@
+package muster
+
+import (
+	"context"
+	"time"
+)
+
+// CallOption changes one call or send.
+type CallOption func(*outgoing)
+
+// outgoing is a command being made.
+type outgoing struct {
+	cmd     Command
+	timeout time.Duration
+	receipt *Receipt
+	waits   []Awaited
+}
+
+// Receipt tells what is known of a command beside its result. Ask for one with [ReceiptTo].
+type Receipt struct {
+	CommandID string
+	Revision  uint64   // of the aggregate after the command
+	Position  Position // of its last event; zero when it wrote none
+	Repeated  bool     // this id had been answered before, and this is that answer
+}
+
+// Awaited is a read model a call can wait for; projector's views are.
+type Awaited interface {
+	// Await returns when the read model has applied the journal up to pos, or with the error that says why it does not.
+	Await(ctx context.Context, pos Position) error
+}
+
+// CommandID sets the id, at most 64 bytes; the default is a new UUIDv7. Retry with the same id to learn an unknown outcome.
+func CommandID(id string) CallOption { return func(o *outgoing) { o.cmd.ID = id } }
+
+// ExpectRevision lets the command take effect only if the aggregate's revision is n; else it ends with a conflict that tells the actual one.
+func ExpectRevision(n uint64) CallOption {
+	return func(o *outgoing) { o.cmd.Expected = ExactRevision(n) }
+}
+
+// MustNotExist lets the command take effect only if the aggregate has no event yet.
+func MustNotExist() CallOption { return ExpectRevision(0) }
+
+// WithHeader adds a user header. It passes on to the events, and to the commands that handlers of those send.
+func WithHeader(key string, value []byte) CallOption {
+	return func(o *outgoing) { o.cmd.Headers = append(o.cmd.Headers, Header{Key: key, Value: value}) }
+}
+
+// Timeout bounds a call whose context has no earlier deadline. It travels with the command: an owner that reads it too late does not
+// execute it. The default is the client's, 5 s unless configured.
+func Timeout(d time.Duration) CallOption { return func(o *outgoing) { o.timeout = d } }
+
+// Correlation sets the correlation id; the default is that of the message in hand, or else the command's own id.
+func Correlation(id string) CallOption { return func(o *outgoing) { o.cmd.CorrelationID = id } }
+
+// Trace sets the W3C trace context; the default is that of the message in hand.
+func Trace(parent, state string) CallOption {
+	return func(o *outgoing) { o.cmd.TraceParent, o.cmd.TraceState = parent, state }
+}
+
+// ReceiptTo fills r when the call has ended with an answer.
+func ReceiptTo(r *Receipt) CallOption { return func(o *outgoing) { o.receipt = r } }
+
+// WaitFor makes a call return only when the read model has applied what the command wrote.
+func WaitFor(view Awaited) CallOption { return func(o *outgoing) { o.waits = append(o.waits, view) } }
+
+// Call sends the command to the aggregate with the given id and waits for its outcome. A nil error means that its events are committed.
+// Every other end is an [Error]; see there for how they are told apart.
+func (c *CommandType[In, Out]) Call(ctx context.Context, client *Client, id string, in In, opts ...CallOption) (Out, error) {
+	return call(ctx, client, c.group, c.name, id, in, c.out, opts)
+}
+
+// Send writes the command and returns when it is durable, with its position in the command topic. Nobody waits for the outcome; a
+// refusal is lost, a command that cannot be processed becomes a dead letter.
+func (c *CommandType[In, Out]) Send(ctx context.Context, client *Client, id string, in In, opts ...CallOption) (Position, error) {
+	o, err := client.outgoing(ctx, c.group, c.name, id, in, opts)
+	if err != nil {
+		return Position{}, err
+	}
+	if err := client.Send(ctx, c.group, &o.cmd); err != nil {
+		return Position{}, err
+	}
+	return o.cmd.Position(), nil
+}
+
+// New makes the command without sending it, for [Client.SendAll] and for tests.
+func (c *CommandType[In, Out]) New(ctx context.Context, client *Client, id string, in In, opts ...CallOption) (*Command, error) {
+	o, err := client.outgoing(ctx, c.group, c.name, id, in, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &o.cmd, nil
+}
+
+// Call asks the query of the aggregate with the given id. The answer has seen every command that was answered before the call.
+func (q *QueryType[In, Out]) Call(ctx context.Context, client *Client, id string, in In, opts ...CallOption) (Out, error) {
+	return call(ctx, client, q.group, q.name, id, in, q.out, opts)
+}
+
+func call[Out any](ctx context.Context, client *Client, g *Group, name, id string, in any, out valueOf[Out], opts []CallOption) (Out, error) {
+	var none Out
+	o, err := client.outgoing(ctx, g, name, id, in, opts)
+	if err != nil {
+		return none, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	outcome, err := client.Call(ctx, g, &o.cmd)
+	if err != nil {
+		return none, err
+	}
+	if o.receipt != nil {
+		*o.receipt = Receipt{CommandID: o.cmd.ID, Revision: outcome.Revision, Position: outcome.Position, Repeated: outcome.Repeated}
+	}
+	if err := outcome.Err(); err != nil {
+		return none, err
+	}
+	if outcome.Omitted {
+		return none, refuse(DataLoss, "result-omitted", "command %s was done at revision %d, but its result was too large to be kept for a repeat; query the state instead", o.cmd.ID, outcome.Revision)
+	}
+	place := Place{Purpose: PurposeReply, Group: g.name, Type: name, AggregateID: id, MessageID: o.cmd.ID, ContentType: outcome.ContentType}
+	v, err := out.decode(client.codec, place, outcome.Payload)
+	if err != nil {
+		return none, refuse(Internal, ReasonBadResult, "the command was done, but its result cannot be read: %v; do caller and owner share the contract?", err)
+	}
+	for _, view := range o.waits {
+		if err := view.Await(ctx, outcome.Position); err != nil {
+			return v.(Out), err
+		}
+	}
+	return v.(Out), nil
+}

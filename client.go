@@ -1,0 +1,236 @@
+package muster
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Sender writes commands to their topics.
+type Sender interface {
+	// SendCommands writes the commands of one group and returns when all are durable on every in-sync replica, or have failed. It sets
+	// Topic, Partition and Offset of each that was written; errs has one entry per command, nil where it was. When an error is not a
+	// definite refusal by the broker, the command may yet have been written.
+	SendCommands(ctx context.Context, g *Group, cmds []*Command) (errs []error)
+}
+
+// Client sends commands and waits for their outcomes. It is safe for concurrent use by any number of goroutines. A service makes it.
+type Client struct {
+	sender  Sender
+	codec   Codec
+	replyTo ReplyTo
+	timeout time.Duration
+	now     func() time.Time
+	ready   func(context.Context) error // blocks until the reply reader knows its position
+	waiting waiters
+}
+
+// ClientConfig is what a [Client] needs. Sender must be set.
+type ClientConfig struct {
+	Sender  Sender
+	Codec   Codec   // nil means [PlainCodec]
+	ReplyTo ReplyTo // where this process reads replies; without it only sends work
+
+	// Timeout bounds calls whose context has no earlier deadline. Zero means 5 s.
+	Timeout time.Duration
+	// Ready blocks until replies are read. Nil means that they are.
+	Ready func(context.Context) error
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// NewClient makes a client over its ports.
+func NewClient(cfg ClientConfig) *Client {
+	c := &Client{
+		sender: cfg.Sender, codec: cfg.Codec, replyTo: cfg.ReplyTo, timeout: cfg.Timeout, now: cfg.Now, ready: cfg.Ready,
+		waiting: waiters{byID: map[string][]chan *Outcome{}},
+	}
+	if c.codec == nil {
+		c.codec = PlainCodec{}
+	}
+	if c.timeout == 0 {
+		c.timeout = 5 * time.Second
+	}
+	if c.now == nil {
+		c.now = time.Now
+	}
+	return c
+}
+
+// outgoing makes a command ready to be sent, everything about it checked.
+func (c *Client) outgoing(ctx context.Context, g *Group, name, id string, in any, opts []CallOption) (*outgoing, error) {
+	o := &outgoing{timeout: c.timeout}
+	o.cmd.Meta = Meta{Type: name, Group: g.name, AggregateID: id, Time: c.now().UTC().Truncate(time.Microsecond)}
+	if cause, ok := MetaFrom(ctx); ok {
+		o.cmd.CorrelationID, o.cmd.CausationID = cause.CorrelationID, cause.ID
+		o.cmd.TraceParent, o.cmd.TraceState, o.cmd.Headers = cause.TraceParent, cause.TraceState, cause.Headers[:len(cause.Headers):len(cause.Headers)]
+	}
+	for _, opt := range opts {
+		opt(o)
+	}
+	if o.cmd.ID == "" {
+		fresh, err := uuid.NewV7()
+		if err != nil {
+			return nil, local(Internal, err, "no command id could be made: the system gives no random numbers")
+		}
+		o.cmd.ID = fresh.String()
+	}
+	if o.cmd.CorrelationID == "" {
+		o.cmd.CorrelationID = o.cmd.ID
+	}
+	data, contentType, err := c.codec.Encode(nil, commandPlace(&o.cmd), in)
+	if err != nil {
+		return nil, refuse(InvalidArgument, ReasonUndecodable, "command %v", err)
+	}
+	o.cmd.Payload, o.cmd.ContentType = data, contentType
+	return o, CheckCommand(&o.cmd)
+}
+
+func commandPlace(cmd *Command) Place {
+	return Place{
+		Purpose: PurposeCommand, Group: cmd.Group, Type: cmd.Type, AggregateID: cmd.AggregateID, MessageID: cmd.ID, ContentType: cmd.ContentType,
+	}
+}
+
+// CheckCommand holds a command against all limits; the first one it breaks is the error.
+func CheckCommand(cmd *Command) error {
+	if err := CheckAggregateID(cmd.AggregateID); err != nil {
+		return err
+	}
+	if err := CheckCommandID(cmd.ID); err != nil {
+		return err
+	}
+	if err := CheckType(cmd.Type); err != nil {
+		return err
+	}
+	if err := CheckHeaders(cmd.Headers); err != nil {
+		return err
+	}
+	return CheckPayload("command "+cmd.Type, len(cmd.Payload))
+}
+
+// Send writes one untyped command and returns when it is durable; see [CommandType.Send].
+func (c *Client) Send(ctx context.Context, g *Group, cmd *Command) error {
+	return c.SendAll(ctx, g, []*Command{cmd})[0]
+}
+
+// SendAll writes commands of one group at once and returns when each is durable or has failed, with an error per command in their order.
+func (c *Client) SendAll(ctx context.Context, g *Group, cmds []*Command) []error {
+	errs := make([]error, len(cmds))
+	if c.waiting.isClosed() {
+		for i := range errs {
+			errs[i] = shuttingDown()
+		}
+		return errs
+	}
+	sound, at := make([]*Command, 0, len(cmds)), make([]int, 0, len(cmds))
+	for i, cmd := range cmds {
+		if errs[i] = CheckCommand(cmd); errs[i] == nil {
+			sound, at = append(sound, cmd), append(at, i)
+		}
+	}
+	for k, err := range c.sender.SendCommands(ctx, g, sound) {
+		if err != nil {
+			errs[at[k]] = sendError(ctx, err)
+		}
+	}
+	return errs
+}
+
+// Call writes one untyped command and waits for its outcome, which may be a refusal. The error says why there is no outcome.
+func (c *Client) Call(ctx context.Context, g *Group, cmd *Command) (*Outcome, error) {
+	if c.replyTo.Topic == "" {
+		return nil, refuse(FailedPrecondition, "no-replies", "this client reads no replies; use Send, or open the service with a name")
+	}
+	if err := CheckCommand(cmd); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, notSent(err)
+	}
+	if c.ready != nil {
+		if err := c.ready(ctx); err != nil {
+			return nil, notSent(err)
+		}
+	}
+	cmd.ReplyTo = c.replyTo
+	if deadline, ok := ctx.Deadline(); ok {
+		// the context's deadline is on this process's clock; the command carries it on the client's
+		cmd.Deadline = c.now().Add(time.Until(deadline))
+	}
+	answer := make(chan *Outcome, 1)
+	if !c.waiting.add(cmd.ID, answer) {
+		return nil, shuttingDown()
+	}
+	defer c.waiting.remove(cmd.ID, answer)
+	sendErr := c.sender.SendCommands(ctx, g, []*Command{cmd})[0]
+	if sendErr != nil {
+		select {
+		case outcome := <-answer: // it outran a failing acknowledgement: the command did arrive
+			return c.answered(outcome)
+		default:
+			return nil, sendError(ctx, sendErr)
+		}
+	}
+	select {
+	case outcome := <-answer:
+		return c.answered(outcome)
+	case <-ctx.Done():
+		return nil, unknown(ctx.Err(), cmd.ID)
+	}
+}
+
+// answered tells an outcome from the nil that Close hands to calls in flight.
+func (c *Client) answered(outcome *Outcome) (*Outcome, error) {
+	if outcome == nil {
+		return nil, shuttingDown()
+	}
+	return outcome, nil
+}
+
+// Deliver hands an outcome to the calls that wait for it. The reply reader calls it; it never blocks.
+func (c *Client) Deliver(o *Outcome) { c.waiting.deliver(o) }
+
+// Waiting gives the number of command ids that calls wait for.
+func (c *Client) Waiting() int { return c.waiting.size() }
+
+// Late gives the number of replies that came after their caller had gone.
+func (c *Client) Late() int64 { return c.waiting.late.Load() }
+
+// Close ends all calls in flight with ErrShuttingDown; later ones end so at once. A second Close does nothing.
+func (c *Client) Close() { c.waiting.close() }
+
+func shuttingDown() *Error {
+	e := local(Unavailable, ErrShuttingDown, "the service is shutting down; if the command was sent, its outcome is unknown")
+	e.Retry = true
+	return e
+}
+
+func notSent(err error) *Error {
+	e := local(CodeOf(err), err, "the command was not sent: %v", err)
+	e.Retry = true
+	return e
+}
+
+func unknown(err error, id string) *Error {
+	e := local(CodeOf(err), errors.Join(ErrOutcomeUnknown, err), "no answer to command %s in time; it may or may not have taken effect, retry with the same id to learn it", id)
+	e.Retry = true
+	return e
+}
+
+// sendError keeps the typed errors of the sender and makes the rest one: the command may have been written.
+func sendError(ctx context.Context, err error) error {
+	if _, typed := errors.AsType[*Error](err); typed {
+		return err
+	}
+	cause := errors.Join(ErrOutcomeUnknown, err)
+	code := Unavailable
+	if ctx.Err() != nil {
+		code = CodeOf(ctx.Err())
+	}
+	e := local(code, cause, "the command could not be sent: %v", err)
+	e.Retry = true
+	return e
+}

@@ -1,0 +1,112 @@
+package muster
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Batch is what a lane works on at once: commands in log order per partition, and the time they are decided at.
+type Batch struct {
+	Commands []Command
+	Now      time.Time // the owner's clock, never earlier than in the batch before
+	Attempt  int       // 1, and one more after each aborted commit
+}
+
+// Reply is an outcome on its way to who asked.
+type Reply struct {
+	To        ReplyTo
+	CommandID string
+	Outcome   *Outcome
+	Meta      *Meta // of the command; for correlation and trace headers
+}
+
+// Progress says up to where the commands of a partition are consumed.
+type Progress struct {
+	Partition int32
+	Next      int64 // offset of the next command to read
+}
+
+// Decision is what one batch leads to. Events, dead letters and offsets are one transaction.
+type Decision struct {
+	Group   *Group
+	Events  []Event // in log order per partition; [Sink.Commit] sets their Topic and Offset
+	Dead    []DeadLetter
+	Offsets []Progress // sorted by partition
+}
+
+// Writes tells whether the decision needs a transaction; without events and dead letters a plain offset commit does.
+func (d *Decision) Writes() bool { return len(d.Events)+len(d.Dead) > 0 }
+
+// Sink makes decisions durable.
+type Sink interface {
+	// Commit writes events and dead letters and moves the consumed offsets, all or nothing. After nil every in-sync replica has
+	// them, any read_committed reader may see them, and the events carry their offsets. The errors are these three, wrapped:
+	// [ErrAborted]: nothing happened, decide again from stored state. [ErrFenced]: a partition has a new owner, drop its
+	// overlay. [ErrUnknown]: cannot be told; read the journal again before anything else is decided. One call at a time; d is
+	// not kept.
+	Commit(ctx context.Context, d *Decision) error
+}
+
+// What a [Sink] answers when it did not commit.
+var (
+	ErrAborted = errors.New("transaction aborted")
+	ErrFenced  = errors.New("fenced: a partition of the batch has a new owner")
+	ErrUnknown = errors.New("transaction outcome unknown")
+)
+
+// RecordFault is the part of an [ErrAborted] that names one message as the culprit: it can never be written. The batch is decided
+// again with that command refused.
+type RecordFault struct {
+	CommandID string
+	Partition int32
+	Cause     error
+}
+
+// Error names the partition and the cause.
+func (f *RecordFault) Error() string { return "a record cannot be written: " + f.Cause.Error() }
+
+// Unwrap gives the cause.
+func (f *RecordFault) Unwrap() error { return f.Cause }
+
+// StoredState is one aggregate as it lies in the store.
+type StoredState struct {
+	AggregateID string
+	Revision    uint64 // of the last event folded in; 0: there is none
+	Offset      int64  // journal offset of that event
+	Data        []byte // the encoded state; nil where Revision is 0
+}
+
+// Remembered is one command id with its outcome, for dedup.
+type Remembered struct {
+	CommandID   string
+	Fingerprint uint32
+	Revision    uint64 // of the aggregate after the command
+	Offset      int64  // journal offset of the command's last event; -1 when it wrote none
+	Time        time.Time
+	Outcome     []byte // encoded, without revision and position; nil when it was too large to keep
+}
+
+// Changes is what one batch, or one stretch of the journal, changes in the store of one partition. It is stored as one atomic write.
+//
+//	every States[i].Offset < Next;  Next <= high watermark of the journal partition
+type Changes struct {
+	Partition int32
+	States    []StoredState
+	Answers   []Remembered
+	Next      int64     // journal offset next to read
+	LastEvent string    // id of the last event applied; empty leaves the stored one
+	LastAt    int64     // its journal offset
+	Time      time.Time // of the batch, for the age of what is stored and the dedup window
+}
+
+// States is the local state of the owned partitions. It holds what is committed and nothing else, and may be lost at any time.
+type States interface {
+	// Load gives the stored state of an aggregate; Revision 0 when there is none. Safe for concurrent use. Data must not be changed.
+	Load(partition int32, aggregateID string) (StoredState, error)
+	// Answered gives what is remembered of a command id, and false when nothing is. Safe for concurrent use.
+	Answered(partition int32, commandID string) (Remembered, bool, error)
+	// Store writes all changes, each partition's atomically, in order. It need not be on disk when Store returns: after a loss an
+	// earlier state is found, and the journal is read again from there.
+	Store(ctx context.Context, changes []Changes) error
+}

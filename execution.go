@@ -1,0 +1,149 @@
+package muster
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"strconv"
+	"time"
+)
+
+// execution is one command in the hands of its handler. Nothing of it is shared until the unit takes its result, so an execution whose
+// handler overran its deadline can be abandoned.
+type execution struct {
+	behaviour *Behaviour
+	codec     Codec
+	cmd       *Command
+	now       time.Time
+	state     any // folded in place
+	revision  uint64
+	events    []Event
+	bytes     int
+	readOnly  bool
+	closed    bool   // the handler has returned
+	fault     *Error // the first thing wrong with what was emitted; refuses the command
+}
+
+// emit appends and folds one event. It is called on the handler's goroutine.
+func (x *execution) emit(g *Group, name string, v any) {
+	if x.closed {
+		panic("muster: " + name + " emitted after the decide function returned; emit before you return")
+	}
+	if x.fault != nil {
+		return
+	}
+	evolve, known := x.behaviour.evolve[name]
+	switch {
+	case g != x.behaviour.group:
+		x.fault = refuse(Internal, ReasonForeignEvent, "event %s belongs to group %s and cannot be emitted by group %s; send that group a command", name, g.name, x.behaviour.group.name)
+		return
+	case !known:
+		x.fault = refuse(Internal, ReasonForeignEvent, "event %s has no evolve function in group %s; add muster.Evolve", name, g.name)
+		return
+	case len(x.events) == MaxEvents:
+		x.fault = refuse(InvalidArgument, ReasonTooManyEvents, "command %s emits more than %d events; split it", x.cmd.Type, MaxEvents)
+		return
+	}
+	x.revision++
+	e := x.event(name)
+	data, contentType, err := x.codec.Encode(nil, eventPlace(&e), v)
+	if err != nil {
+		x.fault = refuse(Internal, ReasonBadResult, "event %v", err)
+		return
+	}
+	if err := CheckPayload("event "+name, len(data)); err != nil {
+		x.fault = refusalOf(err)
+		return
+	}
+	if x.bytes += len(data); x.bytes > MaxEventBytes {
+		x.fault = refuse(InvalidArgument, ReasonTooManyEvents, "the events of command %s take more than %d bytes; split it", x.cmd.Type, MaxEventBytes)
+		return
+	}
+	e.Payload, e.ContentType = data, contentType
+	x.events = append(x.events, e)
+	x.state = evolve.fold(x.state, v)
+}
+
+// event makes the next event of the command, without its payload. Its id is derived, so that a re-execution makes the same one.
+func (x *execution) event(name string) Event {
+	index := len(x.events)
+	return Event{
+		Meta: Meta{
+			ID: x.cmd.ID + "/" + strconv.Itoa(index), Type: name, Group: x.behaviour.group.name, AggregateID: x.cmd.AggregateID,
+			Revision: x.revision, Time: x.now, CorrelationID: x.cmd.CorrelationID, CausationID: x.cmd.ID,
+			TraceParent: x.cmd.TraceParent, TraceState: x.cmd.TraceState, Headers: x.cmd.Headers, Partition: x.cmd.Partition,
+		},
+		Index: index,
+	}
+}
+
+// run decodes the command, calls its handler and encodes the result. A panic is a refusal; its text stays out of the answer's message
+// where it could hold payload, so only the panic's type and place are told.
+func (x *execution) run(ctx context.Context) (outcome *Outcome, refusal *Error) {
+	defer func() {
+		x.closed = true
+		if v := recover(); v != nil {
+			outcome, refusal = nil, refuse(Internal, ReasonPanic, "handler of %s panicked: %s", x.cmd.Type, panicText(v))
+		}
+	}()
+	place := Place{
+		Purpose: PurposeCommand, Group: x.behaviour.group.name, Type: x.cmd.Type, AggregateID: x.cmd.AggregateID,
+		MessageID: x.cmd.ID, ContentType: x.cmd.ContentType,
+	}
+	decide, decides := x.behaviour.decide[x.cmd.Type]
+	answer, answers := x.behaviour.answer[x.cmd.Type]
+	if !decides && !answers {
+		return nil, refuse(Unimplemented, ReasonNoHandler, "group %s has no handler for %s; is the owner older than the caller?", place.Group, x.cmd.Type)
+	}
+	decode, handle := decide.in, decide.run
+	if answers {
+		x.readOnly, decode, handle = true, answer.in, answer.run
+	}
+	in, err := decode(x.codec, place, x.cmd.Payload)
+	if err != nil {
+		return nil, refuse(InvalidArgument, ReasonUndecodable, "%v", err)
+	}
+	out, err := handle(withMeta(ctx, &x.cmd.Meta), x, in)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, overrun(x.cmd)
+	case err != nil:
+		refusal := *refusalOf(err)
+		refusal.toolkit = false // whatever it was made with, here it is the handler's word
+		return nil, &refusal
+	case x.fault != nil:
+		return nil, x.fault
+	}
+	return x.encode(out)
+}
+
+// encode makes the answer at once: the result may point into the state, which the next command changes.
+func (x *execution) encode(out any) (*Outcome, *Error) {
+	place := Place{
+		Purpose: PurposeReply, Group: x.behaviour.group.name, Type: x.cmd.Type, AggregateID: x.cmd.AggregateID, MessageID: x.cmd.ID,
+	}
+	data, contentType, err := x.codec.Encode(nil, place, out)
+	if err != nil {
+		return nil, refuse(Internal, ReasonBadResult, "result of %v", err)
+	}
+	if err := CheckPayload("result of "+x.cmd.Type, len(data)); err != nil {
+		return nil, refusalOf(err)
+	}
+	return &Outcome{Code: OK, ContentType: contentType, Payload: data, Revision: x.revision}, nil
+}
+
+func overrun(cmd *Command) *Error {
+	return refuse(DeadlineExceeded, ReasonOverrun, "handler of %s was still running at its deadline and was given up; it had no effect", cmd.Type)
+}
+
+// panicText tells the type and the place of a panic, not its value: that may hold payload. Runtime errors hold none and are told whole.
+func panicText(v any) string {
+	where := panicPlace(debug.Stack())
+	if err, ok := v.(interface {
+		error
+		RuntimeError()
+	}); ok {
+		return err.Error() + where
+	}
+	return fmt.Sprintf("%T", v) + where
+}

@@ -1,0 +1,132 @@
+package muster
+
+import (
+	"context"
+	"hash/crc32"
+	"time"
+)
+
+// Meta is what is known about a message beside its payload. On the wire it is CloudEvents headers in binary mode.
+type Meta struct {
+	ID          string    // ce_id: a command's id, or an event's, derived from its command's id and its index
+	Type        string    // ce_type
+	Group       string    // ce_source: the group the message belongs to
+	AggregateID string    // ce_subject, and the record key of a command
+	Revision    uint64    // ce_sequence: an event's revision, 1, 2, 3 ...; in a decide function the one before the command
+	Time        time.Time // ce_time: when the sender made the command, or the owner decided the event; UTC, microseconds
+
+	CorrelationID string // ce_correlationid: of the whole conversation; a command that starts one has its own id here
+	CausationID   string // ce_causationid: of the message that directly caused this one; for an event its command
+	ContentType   string // of the payload: application/protobuf, application/json, application/octet-stream
+	DataSchema    string // ce_dataschema, where set
+	TraceParent   string // W3C trace context
+	TraceState    string
+
+	Headers Headers // the user's own
+
+	Topic     string // where the record lies; empty before it is written
+	Partition int32
+	Offset    int64
+	Attempt   int // 1 at the first try of this process; more after an aborted commit
+}
+
+// Position gives the place of the record.
+func (m *Meta) Position() Position {
+	return Position{Topic: m.Topic, Partition: m.Partition, Offset: m.Offset}
+}
+
+// RevisionRule is the condition a command puts on the revision of its aggregate. The zero value is AnyRevision.
+type RevisionRule struct {
+	kind     ruleKind
+	revision uint64
+}
+
+type ruleKind uint8
+
+const (
+	ruleAny ruleKind = iota
+	ruleExact
+)
+
+// AnyRevision puts no condition.
+func AnyRevision() RevisionRule { return RevisionRule{} }
+
+// ExactRevision demands revision n; 0 means that the aggregate must not exist yet.
+func ExactRevision(n uint64) RevisionRule { return RevisionRule{kind: ruleExact, revision: n} }
+
+// Exact gives the demanded revision, and false where any will do.
+func (r RevisionRule) Exact() (revision uint64, ok bool) { return r.revision, r.kind == ruleExact }
+
+func (r RevisionRule) allows(actual uint64) bool { return r.kind == ruleAny || r.revision == actual }
+
+// ReplyTo names where an answer goes: the caller's partition of its service's reply topic. The zero value wants no answer.
+type ReplyTo struct {
+	Topic     string
+	Partition int32
+}
+
+// Command is a command or a query in its untyped form, as it lies in the command topic.
+type Command struct {
+	Meta
+	Payload []byte
+	ReplyTo ReplyTo
+
+	// Deadline is the moment after which the owner must not execute it any more; zero means none.
+	Deadline time.Time
+	Expected RevisionRule
+
+	// Fault is set by the consumer for a record that is no valid command: the owner refuses it, writes a dead letter and goes on.
+	Fault *Error
+}
+
+// castagnoli is the polynomial of crc32c, which processors compute in hardware.
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// fingerprint tells a repeat from another command under the same id. It guards against mistakes, not against an attacker.
+func (c *Command) fingerprint() uint32 {
+	sum := crc32.Update(0, castagnoli, []byte(c.Type))
+	sum = crc32.Update(sum, castagnoli, []byte{0})
+	sum = crc32.Update(sum, castagnoli, []byte(c.AggregateID))
+	sum = crc32.Update(sum, castagnoli, []byte{0})
+	return crc32.Update(sum, castagnoli, c.Payload)
+}
+
+// Event is an event in its untyped form, as it lies in the journal.
+type Event struct {
+	Meta
+	Payload []byte
+
+	Index int // place among the events of its command, from 0
+	Count int // how many events that command has; all of them are in the journal or none
+
+	// Answer and Fingerprint travel on a command's last event, so that dedup can be rebuilt from the journal.
+	Answer      []byte // the encoded [Outcome]; nil where it was over 64 KiB, and on all but the last event
+	Fingerprint uint32
+}
+
+// Last tells whether this is the last event of its command.
+func (e *Event) Last() bool { return e.Index == e.Count-1 }
+
+// DeadLetter is a message that could not be processed, with the cause, as it lies in the dead letter topic of the group.
+type DeadLetter struct {
+	Command Command // its payload as it arrived, byte for byte
+	Cause   Error
+	Time    time.Time
+}
+
+type metaKey struct{}
+
+// withMeta hands the meta of the message in hand to whatever the handler calls.
+func withMeta(ctx context.Context, m *Meta) context.Context {
+	return context.WithValue(ctx, metaKey{}, m)
+}
+
+// MetaFrom gives the meta of the message whose handler ctx came from, and whether there is one. Commands sent with that
+// context inherit correlation, causation, trace and user headers from it.
+func MetaFrom(ctx context.Context) (Meta, bool) {
+	m, ok := ctx.Value(metaKey{}).(*Meta)
+	if !ok {
+		return Meta{}, false
+	}
+	return *m, true
+}

@@ -1,0 +1,166 @@
+package muster
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Processor is the deciding core of a group: batch in, decision out. It does no I/O of its own, reads no clock and starts no
+// goroutine. What it holds is per partition, so lanes may work on different partitions at once.
+type Processor struct {
+	behaviour *Behaviour
+	codec     Codec
+	states    States
+	prefix    string
+	tolerance time.Duration
+	residents int
+
+	mu    sync.Mutex       // guards owned; an *owned itself belongs to the lane that has its partition in hand
+	owned map[int32]*owned // Take adds, Drop removes
+}
+
+// ProcessorConfig is what a [Processor] needs. Codec and States must be set.
+type ProcessorConfig struct {
+	Codec  Codec
+	States States
+	Prefix string // in front of all topic names
+
+	// DeadlineTolerance is how far the clocks of caller and owner may differ. Zero means 2 s.
+	DeadlineTolerance time.Duration
+	// Residents is how many decoded aggregates a partition keeps in memory between batches. Zero means 4,096.
+	Residents int
+}
+
+// NewProcessor makes the core of the group that behaviour describes, which must be valid.
+func NewProcessor(behaviour *Behaviour, cfg ProcessorConfig) *Processor {
+	p := &Processor{
+		behaviour: behaviour, codec: cfg.Codec, states: cfg.States, prefix: cfg.Prefix,
+		tolerance: cfg.DeadlineTolerance, residents: cfg.Residents, owned: map[int32]*owned{},
+	}
+	if p.tolerance == 0 {
+		p.tolerance = 2 * time.Second
+	}
+	if p.residents == 0 {
+		p.residents = 4096
+	}
+	return p
+}
+
+// Take begins the work on a partition whose stored state covers the journal up to the offset next. What the journal holds beyond is
+// folded with [Processor.Replay] before the first round.
+func (p *Processor) Take(partition int32, next int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.owned[partition] = newOwned(partition, p.residents, next)
+}
+
+// Drop forgets what is held of a partition: it was revoked, or its state must be read again. No round may have it in hand.
+func (p *Processor) Drop(partition int32) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.owned, partition)
+}
+
+// take gives what is held of a partition, nil when it was not taken.
+func (p *Processor) take(partition int32) *owned {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.owned[partition]
+}
+
+// load makes a resident usable: the stored state, and on top of it what was accepted in the round in hand.
+func (p *Processor) load(partition int32, r *resident) error {
+	if r.loaded {
+		return nil
+	}
+	stored, err := p.states.Load(partition, r.id)
+	if err != nil {
+		return fmt.Errorf("%s[%d]: load state: %w", p.behaviour.group.name, partition, err)
+	}
+	state := any(nil)
+	if stored.Revision == 0 {
+		state = p.behaviour.zero()
+	} else if state, err = p.behaviour.state(p.codec, p.statePlace(r.id, stored.Revision), stored.Data); err != nil {
+		return &StateFault{Partition: partition, AggregateID: r.id, Cause: err}
+	}
+	r.state, r.revision, r.offset = state, stored.Revision, stored.Offset
+	for _, events := range r.accepted {
+		for i := range events {
+			if err := p.fold(r, &events[i]); err != nil {
+				return err
+			}
+		}
+	}
+	r.loaded = true
+	return nil
+}
+
+// fold applies one event to a resident. A panic of the evolve function is a fault of that event.
+func (p *Processor) fold(r *resident, e *Event) (err error) {
+	fault := func(cause error) error {
+		return &FoldFault{Position: e.Position(), Type: e.Type, AggregateID: e.AggregateID, Revision: e.Revision, Cause: cause}
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			err = fault(fmt.Errorf("evolve panicked: %s", panicText(v)))
+		}
+	}()
+	if e.Revision != r.revision+1 {
+		return fault(fmt.Errorf("revision %d follows revision %d; has anybody else written to the journal?", e.Revision, r.revision))
+	}
+	evolve, known := p.behaviour.evolve[e.Type]
+	if !known {
+		return fault(errors.New("no evolve function for this type; was it written by a newer build?"))
+	}
+	v, err := evolve.event(p.codec, eventPlace(e), e.Payload)
+	if err != nil {
+		return fault(err)
+	}
+	r.state = evolve.fold(r.state, v)
+	r.revision = e.Revision
+	return nil
+}
+
+func (p *Processor) statePlace(id string, revision uint64) Place {
+	return Place{Purpose: PurposeState, Group: p.behaviour.group.name, Type: p.behaviour.group.name, AggregateID: id, Revision: revision}
+}
+
+func (p *Processor) encodeState(r *resident) ([]byte, error) {
+	data, _, err := p.codec.Encode(nil, p.statePlace(r.id, r.revision), r.state)
+	return data, err
+}
+
+// StateFault says that a stored state cannot be read. The journal can: drop the partition's rows and read it again.
+type StateFault struct {
+	Partition   int32
+	AggregateID string
+	Cause       error
+}
+
+// Error names the partition and the aggregate.
+func (f *StateFault) Error() string {
+	return fmt.Sprintf("stored state of aggregate %q in partition %d cannot be read: %v; it is rebuilt from the journal", f.AggregateID, f.Partition, f.Cause)
+}
+
+// Unwrap gives the cause.
+func (f *StateFault) Unwrap() error { return f.Cause }
+
+// FoldFault says that an event of the journal cannot be folded. Its partition stops until the cause is mended: skipping it would make a
+// state that no journal explains.
+type FoldFault struct {
+	Position    Position
+	Type        string
+	AggregateID string
+	Revision    uint64
+	Cause       error
+}
+
+// Error names event, place and cause.
+func (f *FoldFault) Error() string {
+	return fmt.Sprintf("%s: event %s, revision %d of aggregate %q, cannot be folded: %v", f.Position, f.Type, f.Revision, f.AggregateID, f.Cause)
+}
+
+// Unwrap gives the cause.
+func (f *FoldFault) Unwrap() error { return f.Cause }

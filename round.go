@@ -1,0 +1,182 @@
+package muster
+
+import (
+	"fmt"
+	"sync/atomic"
+)
+
+// Round decides one batch, in slices, so that its output stays bounded whatever its commands emit.
+//
+//	for units := round.Slice(64); len(units) > 0 && round.Produced() < limit; units = round.Slice(n) { run every unit }
+//	sink.Commit(ctx, round.Decision()); changes, replies := round.Settle()
+//
+// A round whose decision was not committed is given back with [Round.Abort].
+type Round struct {
+	p        *Processor
+	batch    *Batch
+	culprits map[string]*RecordFault // command id -> why its events can never be written
+	held     map[int32]*owned
+	decided  []decided
+	next     int // commands before it are in a slice
+
+	decision Decision
+	produced atomic.Int64          // bytes of events and answers; the units add
+	fault    atomic.Pointer[error] // the first failure that is no refusal; the units set it
+}
+
+// decided is what became of one command. Its unit writes it.
+type decided struct {
+	outcome     *Outcome
+	events      []Event
+	r           *resident // whose events these are; nil without events
+	dead        *Error    // not nil: a dead letter with this cause
+	lasting     bool      // the outcome is the answer to every repeat of the id
+	stored      []byte    // the outcome as it is kept
+	fingerprint uint32
+	first       int      // index of the first command of the round with this id; its own index when it is that
+	again       int      // on the first: index of the repeat that was executed after all; 0 means none
+	repeats     *decided // not nil: this one got that one's answer
+	at          int      // index of its first event in the decision
+}
+
+func (d *decided) reset() { *d = decided{first: d.first} }
+
+// Begin starts a round. Every partition of the batch must have been taken. Culprits are commands that an earlier attempt found impossible
+// to write; they are refused.
+func (p *Processor) Begin(batch *Batch, culprits map[string]*RecordFault) (*Round, error) {
+	r := &Round{p: p, batch: batch, culprits: culprits, held: map[int32]*owned{}, decided: make([]decided, len(batch.Commands))}
+	for i := range batch.Commands {
+		partition := batch.Commands[i].Partition
+		if r.held[partition] == nil {
+			if r.held[partition] = p.take(partition); r.held[partition] == nil {
+				return nil, fmt.Errorf("%s[%d]: %w; its commands wait for a new owner", p.behaviour.group.name, partition, ErrNotHeld)
+			}
+		}
+		batch.Commands[i].Attempt = batch.Attempt
+	}
+	return r, nil
+}
+
+// Slice takes up to n further commands and groups them by aggregate. Units of one slice may run at the same time; all of them must have
+// ended before the next slice.
+func (r *Round) Slice(n int) []*Unit {
+	end := min(r.next+n, len(r.batch.Commands))
+	if r.failed() || r.next == end {
+		return nil
+	}
+	type key struct {
+		partition int32
+		id        string
+	}
+	byKey := make(map[key]*Unit, end-r.next)
+	units := make([]*Unit, 0, end-r.next)
+	for i := r.next; i < end; i++ {
+		cmd := &r.batch.Commands[i]
+		if r.settledAtOnce(i) {
+			continue
+		}
+		k := key{cmd.Partition, cmd.AggregateID}
+		u := byKey[k]
+		if u == nil {
+			o := r.held[cmd.Partition]
+			u = &Unit{round: r, owned: o, r: o.resident(cmd.AggregateID)}
+			u.mark = len(u.r.accepted)
+			byKey[k], units = u, append(units, u)
+		}
+		u.items = append(u.items, i)
+	}
+	r.next = end
+	if len(units) == 0 {
+		return r.Slice(n) // nothing but settled ones; an empty slice means the end
+	}
+	return units
+}
+
+// settledAtOnce refuses what no unit needs to see, and notes which commands of the round share an id.
+func (r *Round) settledAtOnce(i int) bool {
+	cmd, d := &r.batch.Commands[i], &r.decided[i]
+	d.first = i
+	refusal := cmd.Fault
+	if culprit := r.culprits[cmd.ID]; culprit != nil {
+		refusal = refuse(Internal, ReasonTooLarge, "the events of %s cannot be written: %v", cmd.Type, culprit.Cause)
+	}
+	if refusal != nil {
+		refusal.toolkit = true
+		d.outcome, d.dead = outcomeOf(refusal), refusal
+		return true
+	}
+	o := r.held[cmd.Partition]
+	first, seen := o.seen[cmd.ID]
+	if !seen {
+		o.seen[cmd.ID] = i
+		return false
+	}
+	if r.batch.Commands[first].AggregateID != cmd.AggregateID {
+		d.outcome = outcomeOf(idReused(cmd))
+		return true
+	}
+	d.first = first
+	return false
+}
+
+// Produced gives the bytes of events and answers so far.
+func (r *Round) Produced() int64 { return r.produced.Load() }
+
+// Taken gives the number of commands that are decided once the units of the last slice have run. The rest belongs to a later batch.
+func (r *Round) Taken() int { return r.next }
+
+// Err gives the failure that is no command's refusal: the store cannot be read, or a stored event cannot be folded. Nothing of the round
+// may be committed then.
+func (r *Round) Err() error {
+	if err := r.fault.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (r *Round) fail(err error) { r.fault.CompareAndSwap(nil, &err) }
+
+func (r *Round) failed() bool { return r.fault.Load() != nil }
+
+// Abort forgets what the round decided: its transaction was aborted, or is unknown.
+func (r *Round) Abort() {
+	r.collect()
+	for _, o := range r.held {
+		o.forget()
+	}
+}
+
+// collect finds the residents that accepted events.
+func (r *Round) collect() {
+	for i := range r.decided[:r.next] {
+		if d := &r.decided[i]; d.r != nil && len(d.r.accepted) > 0 && &d.r.accepted[0][0] == &d.events[0] {
+			o := r.held[r.batch.Commands[i].Partition]
+			o.dirty = append(o.dirty, d.r)
+		}
+	}
+}
+
+// Decision gives what the round's commands lead to, for the sink.
+func (r *Round) Decision() *Decision {
+	total := 0
+	for i := range r.decided[:r.next] {
+		total += len(r.decided[i].events)
+	}
+	d := &r.decision
+	*d = Decision{Group: r.p.behaviour.group, Events: make([]Event, 0, total)}
+	next := make(map[int32]int64, len(r.held))
+	for i := range r.decided[:r.next] {
+		cmd, one := &r.batch.Commands[i], &r.decided[i]
+		next[cmd.Partition] = cmd.Offset + 1
+		one.at = len(d.Events)
+		d.Events = append(d.Events, one.events...)
+		if one.dead != nil {
+			d.Dead = append(d.Dead, DeadLetter{Command: *cmd, Cause: *one.dead, Time: r.batch.Now})
+		}
+	}
+	for partition, offset := range next {
+		d.Offsets = append(d.Offsets, Progress{Partition: partition, Next: offset})
+	}
+	sortProgress(d.Offsets)
+	return d
+}

@@ -1,0 +1,162 @@
+package muster
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// Settle is called once the decision is committed: it gives what to store, and after that what to answer. Gaps are the partitions whose
+// new events do not lie where this owner's own writes put them: somebody else writes to the journal, so they must be read again before
+// anything further is decided.
+func (r *Round) Settle() (changes []Changes, replies []Reply, gaps []int32) {
+	r.collect()
+	byPartition := make(map[int32]*settling, len(r.held))
+	for partition, o := range r.held {
+		byPartition[partition] = &settling{owned: o, changes: Changes{Partition: partition, Time: r.batch.Now}}
+	}
+	for i := range r.decided[:r.next] {
+		cmd, d := &r.batch.Commands[i], &r.decided[i]
+		if d.outcome == nil {
+			continue
+		}
+		byPartition[cmd.Partition].add(cmd, d, r.decision.Events[d.at:d.at+len(d.events)])
+		if cmd.ReplyTo.Topic != "" {
+			replies = append(replies, Reply{To: cmd.ReplyTo, CommandID: cmd.ID, Outcome: d.reply(), Meta: &cmd.Meta})
+		}
+	}
+	for partition, s := range byPartition {
+		changes = append(changes, s.end())
+		if s.strange {
+			gaps = append(gaps, partition)
+		}
+	}
+	slices.SortFunc(changes, func(a, b Changes) int { return cmp.Compare(a.Partition, b.Partition) })
+	slices.Sort(gaps)
+	return changes, replies, gaps
+}
+
+// settling gathers what a committed round changes in one partition.
+type settling struct {
+	owned   *owned
+	changes Changes
+	strange bool // an event lies where this owner's own writes cannot have put it
+}
+
+func (s *settling) add(cmd *Command, d *decided, events []Event) {
+	offset := int64(-1)
+	for k := range events {
+		offset = events[k].Offset
+		s.strange = !s.owned.appended(offset) || s.strange
+		s.changes.LastEvent, s.changes.LastAt = events[k].ID, offset
+		d.outcome.Position = events[k].Position()
+	}
+	if d.r != nil {
+		d.r.offset = offset
+	}
+	if d.lasting && d.repeats == nil {
+		s.changes.Answers = append(s.changes.Answers, Remembered{
+			CommandID: cmd.ID, Fingerprint: d.fingerprint, Revision: d.outcome.Revision, Offset: offset,
+			Time: s.changes.Time, Outcome: d.stored,
+		})
+	}
+}
+
+func (s *settling) end() Changes {
+	if s.changes.LastEvent != "" {
+		s.owned.committed()
+	}
+	s.changes.Next = s.owned.next
+	for _, r := range s.owned.dirty {
+		s.changes.States = append(s.changes.States, StoredState{AggregateID: r.id, Revision: r.revision, Offset: r.offset, Data: r.encoded})
+		r.accepted, r.encoded = nil, nil
+	}
+	s.owned.endRound()
+	return s.changes
+}
+
+// reply gives the outcome to send; a repeat's says that it is one.
+func (d *decided) reply() *Outcome {
+	if d.repeats == nil {
+		return d.outcome
+	}
+	again := *d.repeats.outcome
+	again.Repeated = true
+	return &again
+}
+
+// storedForm encodes an outcome as it is kept on the last event and in the dedup rows: without revision and position, which the record
+// itself tells, and without a result that is too large.
+func storedForm(o *Outcome) []byte {
+	kept := *o
+	kept.Revision, kept.Position, kept.Repeated = 0, Position{}, false
+	if len(kept.Payload)+len(kept.Message) > MaxStoredAnswer {
+		kept.Payload, kept.Omitted = nil, true
+	}
+	data := kept.Encode(make([]byte, 0, len(kept.Payload)+len(kept.Message)+len(kept.ContentType)+32))
+	if len(data) <= MaxStoredAnswer {
+		return data
+	}
+	kept.Payload, kept.Details, kept.Omitted = nil, nil, true
+	return kept.Encode(nil)
+}
+
+// outcome gives back what was answered, as a repeat.
+func (m *Remembered) outcome(p *Processor, partition int32) (*Outcome, error) {
+	o, err := DecodeOutcome(m.Outcome)
+	if err != nil {
+		return nil, fmt.Errorf("%s[%d]: stored answer of command %q: %w", p.behaviour.group.name, partition, m.CommandID, err)
+	}
+	o.Revision, o.Repeated = m.Revision, true
+	if m.Offset >= 0 {
+		o.Position = Position{Topic: p.behaviour.group.JournalTopic(p.prefix), Partition: partition, Offset: m.Offset}
+	}
+	return o, nil
+}
+
+// Replay folds a stretch of the journal onto what is stored, in log order, and gives what to store. next is the offset after the stretch.
+// Events that the store has already are passed over. It is for a partition that was taken and has no round in hand.
+func (p *Processor) Replay(partition int32, events []Event, next int64) (Changes, error) {
+	o := p.take(partition)
+	if o == nil {
+		return Changes{}, fmt.Errorf("%s[%d]: %w", p.behaviour.group.name, partition, ErrNotHeld)
+	}
+	c := Changes{Partition: partition, Next: next}
+	touched := map[*resident]bool{}
+	for i := range events {
+		e := &events[i]
+		r := o.resident(e.AggregateID)
+		if err := p.load(partition, r); err != nil {
+			return Changes{}, err
+		}
+		if e.Offset <= r.offset && r.revision > 0 {
+			continue
+		}
+		if err := p.fold(r, e); err != nil {
+			return Changes{}, err
+		}
+		r.offset = e.Offset
+		touched[r] = true
+		c.LastEvent, c.LastAt, c.Time = e.ID, e.Offset, e.Time
+		if e.Last() && e.Answer != nil {
+			c.Answers = append(c.Answers, Remembered{
+				CommandID: e.CausationID, Fingerprint: e.Fingerprint, Revision: e.Revision, Offset: e.Offset, Time: e.Time, Outcome: e.Answer,
+			})
+		}
+	}
+	for r := range touched {
+		data, err := p.encodeState(r)
+		if err != nil {
+			return Changes{}, &FoldFault{AggregateID: r.id, Revision: r.revision, Position: Position{Partition: partition, Offset: r.offset}, Cause: err}
+		}
+		c.States = append(c.States, StoredState{AggregateID: r.id, Revision: r.revision, Offset: r.offset, Data: data})
+	}
+	slices.SortFunc(c.States, func(a, b StoredState) int { return cmp.Compare(a.AggregateID, b.AggregateID) })
+	o.next, o.markers, o.loose = next, 0, false
+	o.endRound()
+	return c, nil
+}
+
+func sortProgress(p []Progress) {
+	slices.SortFunc(p, func(a, b Progress) int { return cmp.Compare(a.Partition, b.Partition) })
+}
