@@ -59,7 +59,7 @@ type PlainCodec struct{}
 func (PlainCodec) Encode(dst []byte, place Place, v any) ([]byte, string, error) {
 	switch v := v.(type) {
 	case proto.Message:
-		out, err := proto.MarshalOptions{}.MarshalAppend(dst, v)
+		out, err := marshal.MarshalAppend(dst, v)
 		if err != nil {
 			return nil, "", fmt.Errorf("%s: encode: %w", place.Type, err)
 		}
@@ -75,6 +75,9 @@ func (PlainCodec) Encode(dst []byte, place Place, v any) ([]byte, string, error)
 	}
 	return append(dst, text...), ContentJSON, nil
 }
+
+// marshal gives equal messages equal bytes, maps too, within one build: a retry of a command must look like the command.
+var marshal = proto.MarshalOptions{Deterministic: true}
 
 // unmarshal bounds nesting at 100, far below protobuf's own bound, so that no input can exhaust the stack.
 var unmarshal = proto.UnmarshalOptions{RecursionLimit: 100}

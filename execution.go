@@ -13,7 +13,7 @@ import (
 type execution struct {
 	behaviour *Behaviour
 	codec     Codec
-	cmd       *Command
+	cmd       Command // a copy: a handler that was given up may go on reading it
 	now       time.Time
 	state     any // folded in place
 	revision  uint64
@@ -27,7 +27,7 @@ type execution struct {
 // emit appends and folds one event. It is called on the handler's goroutine.
 func (x *execution) emit(g *Group, name string, v any) {
 	if x.closed {
-		panic("muster: " + name + " emitted after the decide function returned; emit before you return")
+		panic("muster: " + name + " emitted after the decide function returned; emit before you return") //nolint:forbidigo // a bug of the caller that no return value could tell
 	}
 	if x.fault != nil {
 		return
@@ -60,8 +60,15 @@ func (x *execution) emit(g *Group, name string, v any) {
 		return
 	}
 	e.Payload, e.ContentType = data, contentType
+	// What is folded is what a reader of the journal will decode, not the value in the handler's hands: that may have parts that do not
+	// travel, and the handler may change it later.
+	travelled, err := evolve.event(x.codec, eventPlace(&e), data)
+	if err != nil {
+		x.fault = refuse(Internal, ReasonBadResult, "event cannot be read back: %v", err)
+		return
+	}
 	x.events = append(x.events, e)
-	x.state = evolve.fold(x.state, v)
+	x.state = evolve.fold(x.state, travelled)
 }
 
 // event makes the next event of the command, without its payload. Its id is derived, so that a re-execution makes the same one.
@@ -106,7 +113,7 @@ func (x *execution) run(ctx context.Context) (outcome *Outcome, refusal *Error) 
 	out, err := handle(withMeta(ctx, &x.cmd.Meta), x, in)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return nil, overrun(x.cmd)
+		return nil, overrun(&x.cmd)
 	case err != nil:
 		refusal := *refusalOf(err)
 		refusal.toolkit = false // whatever it was made with, here it is the handler's word

@@ -109,7 +109,7 @@ func checkName(what, reason, s string, limit int) error {
 		return refuse(InvalidArgument, reason, "%s has %d bytes; at most %d are allowed", what, len(s), limit)
 	}
 	ascii := true
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if c := s[i]; c < 0x20 || c >= 0x7f {
 			ascii = false
 			break

@@ -2,6 +2,7 @@ package muster
 
 import (
 	"fmt"
+	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -69,6 +70,7 @@ func (a *Outcome) Encode(dst []byte) []byte {
 	if len(message) > maxAnswerMessage {
 		message = message[:maxAnswerMessage]
 	}
+	message = strings.ToValidUTF8(message, "")
 	dst = appendVarint(dst, outcomeCode, uint64(a.Code))
 	dst = appendBytes(dst, outcomeMessage, message)
 	for _, d := range a.Details {

@@ -79,13 +79,10 @@ func (p *Processor) load(partition int32, r *resident) error {
 	if err != nil {
 		return fmt.Errorf("%s[%d]: load state: %w", p.behaviour.group.name, partition, err)
 	}
-	state := any(nil)
-	if stored.Revision == 0 {
-		state = p.behaviour.zero()
-	} else if state, err = p.behaviour.state(p.codec, p.statePlace(r.id, stored.Revision), stored.Data); err != nil {
+	if r.state, err = p.decodeState(&stored); err != nil {
 		return &StateFault{Partition: partition, AggregateID: r.id, Cause: err}
 	}
-	r.state, r.revision, r.offset = state, stored.Revision, stored.Offset
+	r.revision, r.offset = stored.Revision, stored.Offset
 	for _, events := range r.accepted {
 		for i := range events {
 			if err := p.fold(r, &events[i]); err != nil {
@@ -99,9 +96,7 @@ func (p *Processor) load(partition int32, r *resident) error {
 
 // fold applies one event to a resident. A panic of the evolve function is a fault of that event.
 func (p *Processor) fold(r *resident, e *Event) (err error) {
-	fault := func(cause error) error {
-		return &FoldFault{Position: e.Position(), Type: e.Type, AggregateID: e.AggregateID, Revision: e.Revision, Cause: cause}
-	}
+	fault := func(cause error) error { return foldFault(e, cause) }
 	defer func() {
 		if v := recover(); v != nil {
 			err = fault(fmt.Errorf("evolve panicked: %s", panicText(v)))
@@ -127,9 +122,25 @@ func (p *Processor) statePlace(id string, revision uint64) Place {
 	return Place{Purpose: PurposeState, Group: p.behaviour.group.name, Type: p.behaviour.group.name, AggregateID: id, Revision: revision}
 }
 
-func (p *Processor) encodeState(r *resident) ([]byte, error) {
-	data, _, err := p.codec.Encode(nil, p.statePlace(r.id, r.revision), r.state)
+// encodeState and decodeState call methods of the user's types; a panic there is an error like any other.
+func (p *Processor) encodeState(r *resident) (data []byte, err error) {
+	defer recovered(&err, "encoding the state panicked")
+	data, _, err = p.codec.Encode(nil, p.statePlace(r.id, r.revision), r.state)
 	return data, err
+}
+
+func (p *Processor) decodeState(stored *StoredState) (state any, err error) {
+	defer recovered(&err, "decoding the state panicked")
+	if stored.Revision == 0 {
+		return p.behaviour.zero(), nil
+	}
+	return p.behaviour.state(p.codec, p.statePlace(stored.AggregateID, stored.Revision), stored.Data)
+}
+
+func recovered(err *error, what string) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("%s: %s", what, panicText(v))
+	}
 }
 
 // StateFault says that a stored state cannot be read. The journal can: drop the partition's rows and read it again.
@@ -155,6 +166,10 @@ type FoldFault struct {
 	AggregateID string
 	Revision    uint64
 	Cause       error
+}
+
+func foldFault(e *Event, cause error) *FoldFault {
+	return &FoldFault{Position: e.Position(), Type: e.Type, AggregateID: e.AggregateID, Revision: e.Revision, Cause: cause}
 }
 
 // Error names event, place and cause.

@@ -3,6 +3,7 @@ package muster
 import (
 	"fmt"
 	"sync/atomic"
+	"time"
 )
 
 // Round decides one batch, in slices, so that its output stays bounded whatever its commands emit.
@@ -44,6 +45,7 @@ func (d *decided) reset() { *d = decided{first: d.first} }
 // Begin starts a round. Every partition of the batch must have been taken. Culprits are commands that an earlier attempt found impossible
 // to write; they are refused.
 func (p *Processor) Begin(batch *Batch, culprits map[string]*RecordFault) (*Round, error) {
+	batch.Now = batch.Now.UTC().Truncate(time.Microsecond) // what the wire holds
 	r := &Round{p: p, batch: batch, culprits: culprits, held: map[int32]*owned{}, decided: make([]decided, len(batch.Commands))}
 	for i := range batch.Commands {
 		partition := batch.Commands[i].Partition
@@ -60,8 +62,8 @@ func (p *Processor) Begin(batch *Batch, culprits map[string]*RecordFault) (*Roun
 // Slice takes up to n further commands and groups them by aggregate. Units of one slice may run at the same time; all of them must have
 // ended before the next slice.
 func (r *Round) Slice(n int) []*Unit {
-	end := min(r.next+n, len(r.batch.Commands))
-	if r.failed() || r.next == end {
+	begin, end := r.next, min(r.next+n, len(r.batch.Commands))
+	if r.failed() || begin == end {
 		return nil
 	}
 	type key struct {
@@ -70,10 +72,14 @@ func (r *Round) Slice(n int) []*Unit {
 	}
 	byKey := make(map[key]*Unit, end-r.next)
 	units := make([]*Unit, 0, end-r.next)
-	for i := r.next; i < end; i++ {
+	for i := begin; i < end; i++ {
 		cmd := &r.batch.Commands[i]
 		if r.settledAtOnce(i) {
 			continue
+		}
+		if !r.link(i, begin) {
+			end = i
+			break
 		}
 		k := key{cmd.Partition, cmd.AggregateID}
 		u := byKey[k]
@@ -92,7 +98,7 @@ func (r *Round) Slice(n int) []*Unit {
 	return units
 }
 
-// settledAtOnce refuses what no unit needs to see, and notes which commands of the round share an id.
+// settledAtOnce refuses what no unit needs to see.
 func (r *Round) settledAtOnce(i int) bool {
 	cmd, d := &r.batch.Commands[i], &r.decided[i]
 	d.first = i
@@ -105,18 +111,42 @@ func (r *Round) settledAtOnce(i int) bool {
 		d.outcome, d.dead = outcomeOf(refusal), refusal
 		return true
 	}
-	o := r.held[cmd.Partition]
-	first, seen := o.seen[cmd.ID]
-	if !seen {
-		o.seen[cmd.ID] = i
-		return false
-	}
-	if r.batch.Commands[first].AggregateID != cmd.AggregateID {
-		d.outcome = outcomeOf(idReused(cmd))
-		return true
-	}
-	d.first = first
 	return false
+}
+
+// link notes which commands of the round share an id. It reports false when the answer depends on another unit of the slice that begins at
+// begin: then this command is for the next slice.
+func (r *Round) link(i, begin int) bool {
+	cmd := &r.batch.Commands[i]
+	if _, query := r.p.behaviour.answer[cmd.Type]; query {
+		return true // a query is asked anew each time, whatever its id
+	}
+	seen := r.held[cmd.Partition].seen
+	first, known := seen[cmd.ID]
+	switch {
+	case !known:
+		seen[cmd.ID] = i
+	case first >= begin:
+		if r.batch.Commands[first].AggregateID != cmd.AggregateID {
+			return false
+		}
+		r.decided[i].first = first
+	default:
+		if first = r.latest(first); r.decided[first].lasting {
+			r.decided[i].first = first
+		} else {
+			seen[cmd.ID] = i
+		}
+	}
+	return true
+}
+
+// latest follows the repeats that were executed because what came before them had no lasting answer.
+func (r *Round) latest(i int) int {
+	for r.decided[i].again != 0 {
+		i = r.decided[i].again
+	}
+	return i
 }
 
 // Produced gives the bytes of events and answers so far.

@@ -26,10 +26,12 @@ func (r *Round) Settle() (changes []Changes, replies []Reply, gaps []int32) {
 		}
 	}
 	for partition, s := range byPartition {
-		changes = append(changes, s.end())
-		if s.strange {
+		c := s.end()
+		if s.strange { // nothing may be stored beyond what has not been read
 			gaps = append(gaps, partition)
+			continue
 		}
+		changes = append(changes, c)
 	}
 	slices.SortFunc(changes, func(a, b Changes) int { return cmp.Compare(a.Partition, b.Partition) })
 	slices.Sort(gaps)
@@ -122,7 +124,7 @@ func (p *Processor) Replay(partition int32, events []Event, next int64) (Changes
 		return Changes{}, fmt.Errorf("%s[%d]: %w", p.behaviour.group.name, partition, ErrNotHeld)
 	}
 	c := Changes{Partition: partition, Next: next}
-	touched := map[*resident]bool{}
+	touched := map[*resident]*Event{} // and the last event of each
 	for i := range events {
 		e := &events[i]
 		r := o.resident(e.AggregateID)
@@ -136,7 +138,7 @@ func (p *Processor) Replay(partition int32, events []Event, next int64) (Changes
 			return Changes{}, err
 		}
 		r.offset = e.Offset
-		touched[r] = true
+		touched[r] = e
 		c.LastEvent, c.LastAt, c.Time = e.ID, e.Offset, e.Time
 		if e.Last() && e.Answer != nil {
 			c.Answers = append(c.Answers, Remembered{
@@ -144,10 +146,10 @@ func (p *Processor) Replay(partition int32, events []Event, next int64) (Changes
 			})
 		}
 	}
-	for r := range touched {
+	for r, last := range touched {
 		data, err := p.encodeState(r)
 		if err != nil {
-			return Changes{}, &FoldFault{AggregateID: r.id, Revision: r.revision, Position: Position{Partition: partition, Offset: r.offset}, Cause: err}
+			return Changes{}, foldFault(last, err)
 		}
 		c.States = append(c.States, StoredState{AggregateID: r.id, Revision: r.revision, Offset: r.offset, Data: data})
 	}

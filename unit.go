@@ -83,7 +83,7 @@ func (u *Unit) prepare(i int) *execution {
 		return nil
 	}
 	return &execution{
-		behaviour: p.behaviour, codec: p.codec, cmd: cmd, now: u.round.batch.Now,
+		behaviour: p.behaviour, codec: p.codec, cmd: *cmd, now: u.round.batch.Now,
 		revision: u.r.revision, state: u.r.state,
 	}
 }
@@ -93,11 +93,8 @@ func (u *Unit) repeat(i int) bool {
 	round, cmd := u.round, &u.round.batch.Commands[i]
 	d := &round.decided[i]
 	d.fingerprint = cmd.fingerprint()
-	if first := d.first; first != i {
-		for round.decided[first].again != 0 {
-			first = round.decided[first].again
-		}
-		earlier := &round.decided[first]
+	if d.first != i {
+		earlier := &round.decided[round.latest(d.first)]
 		switch {
 		case !earlier.lasting:
 			earlier.again = i // it had no lasting answer: this one is executed, and later repeats look here
@@ -196,7 +193,7 @@ func (u *Unit) rollback() {
 // finish encodes the state once for all commands of the unit. Where that fails, they are decided again, encoding after each, so that
 // only the command at fault is refused. It tells whether the unit must run again.
 func (u *Unit) finish() (again bool) {
-	if len(u.r.accepted) == u.mark || u.round.failed() {
+	if u.round.failed() || len(u.r.accepted) == 0 || len(u.r.accepted) == u.mark && u.r.encoded != nil {
 		return false
 	}
 	if err := u.round.p.load(u.owned.partition, u.r); err != nil {
