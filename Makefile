@@ -58,9 +58,8 @@ lines:
 	done
 
 .PHONY: generate
-generate: $(LINTER) ## generate Go code from the .proto files; needs protoc
-	git ls-files --cached --others --exclude-standard -- '*.proto' | \
-		PATH="$(CURDIR)/bin:$$PATH" xargs -r protoc --proto_path=. --go_out=. --go_opt=paths=source_relative
+generate: ## generate Go code from the .proto files; needs protoc
+	tools/generate.sh
 
 # Built once from the versions in tools/go.mod; `make` looks again when these change.
 $(LINTER): tools/go.mod tools/go.sum

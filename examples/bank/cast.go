@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"fmt"
+)
+
+func (s *story) owner() step {
+	return step{"owner", "a process of its own", func(ctx context.Context) (_ string, err error) {
+		s.first, err = startChild(ctx, s.set, s.firstDisk, s.errs)
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("process %d owns group accounts", s.first.pid()), nil
+	}}
+}
+
+func (s *story) caller() step {
+	return step{"caller", "this process", func(ctx context.Context) (_ string, err error) {
+		s.desk, err = openDesk(ctx, s.set, s.teller)
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("%s owns nothing and has a client", s.desk.Instance()), nil
+	}}
+}
+
+// end stops everything that is still running.
+func (s *story) end() (err error) {
+	if s.desk != nil {
+		err = s.desk.stop()
+	}
+	if s.second != nil {
+		if stopped := s.second.stop(); err == nil {
+			err = stopped
+		}
+	}
+	if s.first != nil {
+		s.first.kill()
+	}
+	return err
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/seed-3eec0498/muster/service"
+)
+
+// readyLine is how the line begins that an owner prints when it serves.
+const readyLine = "ready: "
+
+// startOwner starts a service that owns the accounts, with its local state in dir.
+func startOwner(ctx context.Context, set settings, dir string) (*running, error) {
+	return start(ctx, service.Config{
+		Name: "bank", Brokers: set.brokers, Prefix: set.prefix, DataDir: dir, SessionTimeout: set.session, Logger: set.logger,
+	}, newAccount())
+}
+
+// ownAccounts is the role of an owner: it serves until it is interrupted.
+func ownAccounts(ctx context.Context, set settings, in io.Reader, out io.Writer) (err error) {
+	broker, stopBroker, err := set.startBroker(ctx)
+	if err != nil {
+		return err
+	}
+	defer stopBroker()
+	dir := set.dataDir
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "bank-owner-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if set.attached {
+		go func() { // ends with the process, if not before: nothing can interrupt this read
+			_, _ = io.Copy(io.Discard, in)
+			cancel()
+		}()
+	}
+	owner, err := startOwner(ctx, set, dir)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "broker: %s\n%s%s owns group accounts; Ctrl-C ends it\n", broker, readyLine, owner.Instance())
+	if !set.attached {
+		fmt.Fprintf(out, "call it from another terminal:\n  MUSTER_BROKERS=%s go run ./examples/bank -role caller -prefix %s\n", strings.Join(set.brokers, ","), set.prefix)
+	}
+	select {
+	case <-ctx.Done():
+	case <-owner.ended:
+	}
+	if err := owner.stop(); err != nil {
+		return err
+	}
+	if ctx.Err() == nil {
+		return errors.New("the owner ended by itself")
+	}
+	fmt.Fprintln(out, "drained, done")
+	return nil
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// The roles of a process.
+const (
+	roleStory  = "story"
+	roleOwner  = "owner"
+	roleCaller = "caller"
+)
+
+// settings is what the command line and the environment say. Written by parseSettings and startBroker, read-only afterwards.
+type settings struct {
+	role     string
+	brokers  []string // empty: a broker inside the process
+	prefix   string   // in front of all topic names
+	dataDir  string   // of the owner; empty: a temporary one
+	session  time.Duration
+	attached bool         // the owner ends with its standard input: it is the child of a story
+	logger   *slog.Logger // nil: silence
+
+	// mark makes account ids unique where others may have written under the same prefix; empty where nobody can have.
+	mark string
+}
+
+func parseSettings(args []string, brokers string, errs io.Writer) (settings, error) {
+	s := settings{}
+	flags := flag.NewFlagSet("bank", flag.ContinueOnError)
+	flags.SetOutput(errs)
+	flags.StringVar(&s.role, "role", roleStory, "what this process is: story (owner and caller, and a crash), owner, or caller")
+	flags.StringVar(&s.prefix, "prefix", "", "in front of all topic names; default: of its own for each story on a real Kafka, else bank-example.")
+	flags.StringVar(&s.dataDir, "data", "", "the owner's directory for local state; default: a temporary one")
+	flags.DurationVar(&s.session, "session", 0, "after how long without a sign of life an owner counts as dead; default: 6s, the least Kafka allows unless told otherwise, and 1s on a broker inside the process")
+	flags.BoolVar(&s.attached, "attached", false, "owner: end when standard input ends")
+	log := flags.Bool("log", false, "write the toolkit's log to standard error")
+	if err := flags.Parse(args); err != nil {
+		return s, err
+	}
+	for address := range strings.SplitSeq(brokers, ",") {
+		if address = strings.TrimSpace(address); address != "" {
+			s.brokers = append(s.brokers, address)
+		}
+	}
+	err := s.complete(flags.NArg() > 0)
+	if err != nil {
+		fmt.Fprintf(errs, "bank: %v\n", err)
+	}
+	if *log {
+		s.logger = slog.New(slog.NewTextHandler(errs, nil))
+	}
+	return s, err
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// tellStory is the role of the story: an owner in a process of its own, a caller here, a crash, and another owner here.
+func tellStory(ctx context.Context, set settings, out, errs io.Writer) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	defer cancel()
+	broker, stopBroker, err := set.startBroker(ctx)
+	if err != nil {
+		return err
+	}
+	defer stopBroker()
+	disks, err := os.MkdirTemp("", "bank-story-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(disks)
+	fmt.Fprintf(out, "A bank on Muster. Broker: %s\n", broker)
+
+	s := &story{set: set, errs: errs, teller: &teller{out: out}, firstDisk: filepath.Join(disks, "first"), secondDisk: filepath.Join(disks, "second")}
+	defer func() {
+		if ended := s.end(); err == nil {
+			err = ended
+		}
+		if err == nil {
+			fmt.Fprintf(out, "\nAll %d checks held.\n", s.teller.steps)
+		}
+	}()
+	return s.tell(ctx)
+}
+
+// story is what is running while it is told.
+type story struct {
+	set                   settings
+	teller                *teller
+	errs                  io.Writer // where the first owner complains
+	firstDisk, secondDisk string    // data directories
+	first                 *child    // the owner that will be killed
+	second                *running  // the one that takes over
+	desk                  *desk
+}
+
+func (s *story) tell(ctx context.Context) error {
+	if err := s.teller.chapter(ctx, "Two services start", s.owner(), s.caller()); err != nil {
+		return err
+	}
+	if err := s.desk.business(ctx); err != nil {
+		return err
+	}
+	d := s.desk
+	return s.teller.chapter(ctx, "The owner crashes",
+		d.flood(d.bob, 20, 1_00),
+		crash(s.set, s.first, s.firstDisk),
+		takeOver(s.set, s.secondDisk, &s.second),
+		peek(&s.second, d.ada, 175_00, 4),
+		d.balance(d.bob, 60_00, 22),
+		d.balance(d.ada, 175_00, 4),
+		d.repeatGift(175_00, 4),
+		d.withdraw(d.ada, 75_00, "shoes", 100_00, 5),
+		d.statement(d.ada, 100_00, 5),
+	)
+}
