@@ -65,7 +65,7 @@ func (a *Aggregate[S]) Group() *Group { return a.behaviour.group }
 // what was emitted; use [Errorf] for a code.
 func Decide[S, In, Out any](a *Aggregate[S], c *CommandType[In, Out], fn func(ctx context.Context, root *Root[S], in In) (Out, error)) {
 	b := a.behaviour
-	if !b.handles("command", c.group, c.name) {
+	if !b.handles("command", c.group, c.name, fn == nil) {
 		return
 	}
 	b.decide[c.name] = decider{
@@ -80,6 +80,10 @@ func Decide[S, In, Out any](a *Aggregate[S], c *CommandType[In, Out], fn func(ct
 // journal again after a restart, so it must not fail on anything that was ever emitted.
 func Evolve[S, E any](a *Aggregate[S], t *EventType[E], fn func(state S, event E) S) {
 	b := a.behaviour
+	if fn == nil {
+		b.faultf("group %q: event %q has a nil evolve function; give it one", b.group.name, t.name)
+		return
+	}
 	if t.group != b.group {
 		b.faultf("event %q belongs to group %q, not to %q", t.name, t.group.name, b.group.name)
 		return
@@ -97,7 +101,7 @@ func Evolve[S, E any](a *Aggregate[S], t *EventType[E], fn func(state S, event E
 // Answer sets the handler of a query. It sees every command before it in the log of the aggregate. It must not change the state.
 func Answer[S, In, Out any](a *Aggregate[S], q *QueryType[In, Out], fn func(ctx context.Context, state State[S], in In) (Out, error)) {
 	b := a.behaviour
-	if !b.handles("query", q.group, q.name) {
+	if !b.handles("query", q.group, q.name, fn == nil) {
 		return
 	}
 	b.answer[q.name] = answerer{
@@ -109,7 +113,11 @@ func Answer[S, In, Out any](a *Aggregate[S], q *QueryType[In, Out], fn func(ctx 
 	}
 }
 
-func (b *Behaviour) handles(kind string, g *Group, name string) bool {
+func (b *Behaviour) handles(kind string, g *Group, name string, missing bool) bool {
+	if missing {
+		b.faultf("group %q: %s %q has a nil handler; give it a function", b.group.name, kind, name)
+		return false
+	}
 	if g != b.group {
 		b.faultf("%s %q belongs to group %q, not to %q", kind, name, g.name, b.group.name)
 		return false

@@ -139,7 +139,8 @@ func (c *Client) SendAll(ctx context.Context, g *Group, cmds []*Command) []error
 	return errs
 }
 
-// Call writes one untyped command and waits for its outcome, which may be a refusal. The error says why there is no outcome.
+// Call writes one untyped command and waits for its outcome, which may be a refusal. The error says why there is no outcome. Without a
+// deadline in ctx it waits for the client's timeout.
 func (c *Client) Call(ctx context.Context, g *Group, cmd *Command) (*Outcome, error) {
 	if c.replyTo.Topic == "" {
 		return nil, refuse(FailedPrecondition, "no-replies", "this client reads no replies; use Send, or open the service with a name")
@@ -156,10 +157,15 @@ func (c *Client) Call(ctx context.Context, g *Group, cmd *Command) (*Outcome, er
 		}
 	}
 	cmd.ReplyTo = c.replyTo
-	if deadline, ok := ctx.Deadline(); ok {
-		// the context's deadline is on this process's clock; the command carries it on the client's
-		cmd.Deadline = c.now().Add(time.Until(deadline))
+	deadline, bounded := ctx.Deadline()
+	if !bounded {
+		deadline = time.Now().Add(c.timeout)
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline)
+		defer cancel()
 	}
+	// the context's deadline is on this process's clock; the command carries it on the client's
+	cmd.Deadline = c.now().Add(time.Until(deadline))
 	answer := make(chan *Outcome, 1)
 	if !c.waiting.add(cmd.ID, answer) {
 		return nil, shuttingDown()
@@ -178,6 +184,11 @@ func (c *Client) Call(ctx context.Context, g *Group, cmd *Command) (*Outcome, er
 	case outcome := <-answer:
 		return c.answered(outcome)
 	case <-ctx.Done():
+	}
+	select {
+	case outcome := <-answer: // both were there; a known outcome is not reported as unknown
+		return c.answered(outcome)
+	default:
 		return nil, unknown(ctx.Err(), cmd.ID)
 	}
 }
@@ -193,7 +204,7 @@ func (c *Client) answered(outcome *Outcome) (*Outcome, error) {
 // Deliver hands an outcome to the calls that wait for it. The reply reader calls it; it never blocks.
 func (c *Client) Deliver(o *Outcome) { c.waiting.deliver(o) }
 
-// Waiting gives the number of command ids that calls wait for.
+// Waiting gives the number of calls in flight.
 func (c *Client) Waiting() int { return c.waiting.size() }
 
 // Late gives the number of replies that came after their caller had gone.

@@ -63,17 +63,25 @@ func (PlainCodec) Encode(dst []byte, place Place, v any) ([]byte, string, error)
 		if err != nil {
 			return nil, "", fmt.Errorf("%s: encode: %w", place.Type, err)
 		}
-		return out, ContentProtobuf, nil
+		return notNil(out), ContentProtobuf, nil
 	case Raw:
-		return append(dst, v...), ContentRaw, nil
+		return notNil(append(dst, v...)), ContentRaw, nil
 	case []byte:
-		return append(dst, v...), ContentRaw, nil
+		return notNil(append(dst, v...)), ContentRaw, nil
 	}
 	text, err := json.Marshal(v)
 	if err != nil {
 		return nil, "", fmt.Errorf("%s: encode: %w", place.Type, err)
 	}
 	return append(dst, text...), ContentJSON, nil
+}
+
+// notNil keeps an empty payload apart from none: as a record value, null is a tombstone.
+func notNil(data []byte) []byte {
+	if data == nil {
+		return []byte{}
+	}
+	return data
 }
 
 // marshal gives equal messages equal bytes, maps too, within one build: a retry of a command must look like the command.

@@ -62,9 +62,11 @@ const (
 	ReasonWrongPlace    = "wrong-partition"
 	ReasonTooLarge      = "payload-too-large"
 	ReasonTooManyEvents = "too-many-events"
+	ReasonEventsTooBig  = "events-too-large"
 	ReasonForeignEvent  = "foreign-event"
 	ReasonBadResult     = "bad-result"
 	ReasonTooManyHeads  = "too-many-headers"
+	ReasonHeadsTooBig   = "headers-too-large"
 	ReasonBadID         = "bad-id"
 	ReasonBadType       = "bad-type"
 	ReasonReserved      = "reserved-header"
@@ -90,10 +92,18 @@ func (e *Error) With(details ...proto.Message) *Error {
 }
 
 // Error gives code and message.
-func (e *Error) Error() string { return e.Code.String() + ": " + e.Message }
+func (e *Error) Error() string {
+	if e == nil {
+		return Unknown.String() + ": a nil error"
+	}
+	return e.Code.String() + ": " + e.Message
+}
 
 // Unwrap gives the sentinel or the local cause, if there is one.
 func (e *Error) Unwrap() error {
+	if e == nil {
+		return nil
+	}
 	if e.cause != nil {
 		return e.cause
 	}
@@ -105,7 +115,7 @@ func CodeOf(err error) Code {
 	if err == nil {
 		return OK
 	}
-	if e, ok := errors.AsType[*Error](err); ok {
+	if e, ok := asError(err); ok {
 		return e.Code
 	}
 	switch {
@@ -119,10 +129,16 @@ func CodeOf(err error) Code {
 
 // ReasonOf gives the [Error]'s Reason, or "" when err is none or has none.
 func ReasonOf(err error) string {
-	if e, ok := errors.AsType[*Error](err); ok {
+	if e, ok := asError(err); ok {
 		return e.Reason
 	}
 	return ""
+}
+
+// asError finds the typed error. A nil *Error in an error value is none: it is what a function that returns *Error gives by mistake.
+func asError(err error) (*Error, bool) {
+	e, ok := errors.AsType[*Error](err)
+	return e, ok && e != nil
 }
 
 // ConflictOf gives the actual revision of the aggregate when err is a revision conflict.
@@ -137,7 +153,7 @@ func ConflictOf(err error) (actual uint64, ok bool) {
 // DetailOf finds the first detail of type D in err.
 func DetailOf[D proto.Message](err error) (D, bool) {
 	var none D
-	e, ok := errors.AsType[*Error](err)
+	e, ok := asError(err)
 	if !ok {
 		return none, false
 	}
@@ -155,9 +171,9 @@ func DetailOf[D proto.Message](err error) (D, bool) {
 
 // refusalOf turns whatever a handler returned into the typed refusal that travels.
 func refusalOf(err error) *Error {
-	e, ok := errors.AsType[*Error](err)
+	e, ok := asError(err)
 	if !ok {
-		return &Error{Code: CodeOf(err), Message: err.Error()}
+		return &Error{Code: CodeOf(err), Message: textOf(err)}
 	}
 	if e.Code == OK {
 		return &Error{Code: Unknown, Reason: e.Reason, Message: e.Message, Details: e.Details, Retry: e.Retry}
@@ -174,6 +190,16 @@ func (e *Error) poison() bool {
 // lasting tells whether a refusal is the command's answer for good, given again to every repeat of its id. Poison is not: a mended
 // owner may yet decide it.
 func (e *Error) lasting() bool { return !e.Retry && (!e.toolkit || e.Reason == ReasonConflict) }
+
+// textOf is err.Error for errors that may be typed nils.
+func textOf(err error) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("a nil %T", err)
+		}
+	}()
+	return err.Error()
+}
 
 func refuse(code Code, reason, format string, args ...any) *Error {
 	return &Error{Code: code, Reason: reason, Message: fmt.Sprintf(format, args...), toolkit: true}

@@ -56,7 +56,7 @@ func (x *execution) emit(g *Group, name string, v any) {
 		return
 	}
 	if x.bytes += len(data); x.bytes > MaxEventBytes {
-		x.fault = refuse(InvalidArgument, ReasonTooManyEvents, "the events of command %s take more than %d bytes; split it", x.cmd.Type, MaxEventBytes)
+		x.fault = refuse(InvalidArgument, ReasonEventsTooBig, "the events of command %s take more than %d bytes; split it", x.cmd.Type, MaxEventBytes)
 		return
 	}
 	e.Payload, e.ContentType = data, contentType

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 )
@@ -36,7 +37,11 @@ type Group struct {
 type GroupOption func(*Group)
 
 // Partitions sets the partition count of all topics of the group, 1 to 10,000. It is fixed for life. The default is 12.
-func Partitions(n int) GroupOption { return func(g *Group) { g.partitions = int32(n) } }
+func Partitions(n int) GroupOption {
+	return func(g *Group) { g.partitions = int32(max(min(n, maxPartitions+1), -1)) } // out of range stays so, instead of wrapping round
+}
+
+const maxPartitions = 10_000
 
 // Journal sets the journal policy. The default is [KeepAll].
 func Journal(p JournalPolicy) GroupOption { return func(g *Group) { g.policy = p } }
@@ -66,8 +71,14 @@ func NewGroup(name string, opts ...GroupOption) *Group {
 	if !groupName.MatchString(name) {
 		g.faultf("group %q: a name has 1 to 150 letters, digits, dots, dashes or underscores and begins with a letter or digit", name)
 	}
-	if g.partitions < 1 || g.partitions > 10_000 {
+	if name == "replies" || strings.HasPrefix(name, "replies.") {
+		g.faultf("group %q: names that begin with \"replies.\" belong to reply topics; choose another", name)
+	}
+	if g.partitions < 1 || g.partitions > maxPartitions {
 		g.faultf("group %q: %d partitions; choose 1 to 10,000", name, g.partitions)
+	}
+	if g.policy > KeepLatest {
+		g.faultf("group %q: unknown journal policy %d; choose KeepAll or KeepLatest", name, g.policy)
 	}
 	if g.commandRetention < time.Minute || g.deadRetention < time.Minute {
 		g.faultf("group %q: a retention is below one minute", name)

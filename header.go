@@ -80,7 +80,7 @@ func CheckHeaders(h Headers) error {
 		return refuse(InvalidArgument, ReasonTooManyHeads, "%d headers; at most %d are allowed", len(h), MaxHeaders)
 	}
 	if n := h.size(); n > MaxHeaderBytes {
-		return refuse(InvalidArgument, ReasonTooManyHeads, "headers take %d bytes; at most %d are allowed", n, MaxHeaderBytes)
+		return refuse(InvalidArgument, ReasonHeadsTooBig, "headers take %d bytes; at most %d are allowed", n, MaxHeaderBytes)
 	}
 	for i := range h {
 		if h[i].Key == "" || !utf8.ValidString(h[i].Key) {

@@ -50,5 +50,9 @@ func ParseToken(token string) (Position, error) {
 	if m <= 0 || offset > 1<<63-1 || len(b) == n+m {
 		return Position{}, bad
 	}
-	return Position{Topic: string(b[n+m:]), Partition: int32(partition), Offset: int64(offset)}, nil
+	p := Position{Topic: string(b[n+m:]), Partition: int32(partition), Offset: int64(offset)}
+	if p.Token() != token { // base64 and varints have several spellings; only ours counts
+		return Position{}, bad
+	}
+	return p, nil
 }

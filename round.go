@@ -103,7 +103,7 @@ func (r *Round) settledAtOnce(i int) bool {
 	cmd, d := &r.batch.Commands[i], &r.decided[i]
 	d.first = i
 	refusal := cmd.Fault
-	if culprit := r.culprits[cmd.ID]; culprit != nil {
+	if culprit := r.culprits[cmd.ID]; culprit != nil && culprit.Partition == cmd.Partition {
 		refusal = refuse(Internal, ReasonTooLarge, "the events of %s cannot be written: %v", cmd.Type, culprit.Cause)
 	}
 	if refusal != nil {

@@ -65,6 +65,7 @@ func (u *Unit) GiveUp(turn uint64) bool {
 // prepare answers what needs no handler, and otherwise gives the execution to run.
 func (u *Unit) prepare(i int) *execution {
 	cmd, p := &u.round.batch.Commands[i], u.round.p
+	cmd.Revision = 0 // not known yet, whatever an earlier attempt left there
 	_, query := p.behaviour.answer[cmd.Type]
 	if !query && u.repeat(i) {
 		return nil

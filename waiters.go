@@ -79,5 +79,9 @@ func (w *waiters) isClosed() bool {
 func (w *waiters) size() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.byID)
+	n := 0
+	for _, waiting := range w.byID {
+		n += len(waiting)
+	}
+	return n
 }

@@ -1,0 +1,45 @@
+package kafka
+
+import (
+	"context"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/seed-3eec0498/muster"
+)
+
+// Admin checks and makes what a service needs on the cluster before its first record.
+type Admin struct {
+	client *kgo.Client
+	prefix string
+}
+
+// OpenAdmin connects, and fails within ctx when no broker answers.
+func OpenAdmin(ctx context.Context, cfg Config) (*Admin, error) {
+	client, err := cfg.Client()
+	if err != nil {
+		return nil, err
+	}
+	if err := client.Ping(ctx); err != nil {
+		client.Close()
+		return nil, Map("reach the brokers", err)
+	}
+	return &Admin{client: client, prefix: cfg.Prefix}, nil
+}
+
+// Close ends the connection.
+func (a *Admin) Close() { a.client.Close() }
+
+// CheckTransactions is the function of that name.
+func (a *Admin) CheckTransactions(ctx context.Context) error { return CheckTransactions(ctx, a.client) }
+
+// EnsureGroup is the function of that name.
+func (a *Admin) EnsureGroup(ctx context.Context, g *muster.Group, create bool) (TopicIDs, error) {
+	return EnsureGroup(ctx, kadm.NewClient(a.client), g, a.prefix, create)
+}
+
+// EnsureReplies is the function of that name.
+func (a *Admin) EnsureReplies(ctx context.Context, service string, partitions int32, create bool) (int32, error) {
+	return EnsureReplies(ctx, kadm.NewClient(a.client), a.prefix, service, partitions, create)
+}

@@ -1,0 +1,135 @@
+package kafka
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/seed-3eec0498/muster"
+)
+
+// EncodeEvent gives the record of an event: key "<aggregate id>/<revision>", partition e.Partition, value the payload. A null payload is
+// written as an empty one, because null would be a tombstone. Payload, Answer and the values of user headers are not copied; they must
+// not change until the record is written.
+func EncodeEvent(e *muster.Event, topic string) *kgo.Record {
+	w := newWriter(metaHeads+5+len(e.Headers), metaSize(&e.Meta)+len(e.AggregateID)+5*wordBytes)
+	key := w.eventKey(e.AggregateID, e.Revision)
+	w.meta(&e.Meta)
+	w.uint(headSequence, e.Revision)
+	w.uint(headIndex, uint64(e.Index))
+	w.uint(headCount, uint64(e.Count))
+	if e.Last() {
+		w.fingerprint(e.Fingerprint)
+		if e.Answer != nil {
+			w.bytes(headReply, e.Answer)
+		}
+	}
+	w.own(e.Headers)
+	return &kgo.Record{Topic: topic, Partition: e.Partition, Key: key, Value: notNull(e.Payload), Headers: w.heads, Timestamp: e.Time}
+}
+
+// DecodeEvent reads a record of the journal of g. A null value is [ErrTombstone]; a record without muster-format is [ErrForeign]; both
+// are to be passed over. Any other error is a DataLoss [muster.Error] that names topic, partition and offset: the toolkit wrote the
+// record, or claims to have, and it cannot be read. Payload, Answer and the values of user headers share memory with r.
+func DecodeEvent(r *kgo.Record, g *muster.Group) (muster.Event, error) {
+	if r.Value == nil {
+		return muster.Event{}, fmt.Errorf("%v: %w", positionOf(r), ErrTombstone)
+	}
+	var h heads
+	h.read(r.Headers)
+	if h.format == nil {
+		return muster.Event{}, fmt.Errorf("%v: no muster-format header: %w", positionOf(r), ErrForeign)
+	}
+	if string(h.format) != formatOne {
+		return muster.Event{}, malformed(positionOf(r), "muster-format %s; this build reads %s, so a newer one is needed", quoted(h.format), formatOne)
+	}
+	begins := bytes.Equal(h.correlation, h.causation) // of the first command of a conversation: both are its id
+	if begins {
+		h.correlation = nil
+	}
+	all := textsOf(h.subject, h.id, h.kind, h.correlation, h.causation, h.schema, h.traceParent, h.traceState)
+	e := muster.Event{
+		Meta: muster.Meta{
+			AggregateID: all.next(h.subject), ID: all.next(h.id), Type: all.next(h.kind),
+			CorrelationID: all.next(h.correlation), CausationID: all.next(h.causation), DataSchema: all.next(h.schema),
+			TraceParent: all.next(h.traceParent), TraceState: all.next(h.traceState),
+			Group: g.Name(), ContentType: h.content(), Headers: h.own(r.Headers),
+			Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
+		},
+		Payload: r.Value,
+		Answer:  h.reply,
+	}
+	if begins {
+		e.CorrelationID = e.CausationID
+	}
+	if fault := h.numbers(&e); fault != "" {
+		return muster.Event{}, malformed(positionOf(r), "%s", fault)
+	}
+	if fault := h.eventFault(r, g); fault != "" {
+		return muster.Event{}, malformed(positionOf(r), "%s", fault)
+	}
+	return e, nil
+}
+
+// numbers reads what is no text, and says what is wrong with it, "" when nothing is.
+func (h *heads) numbers(e *muster.Event) string {
+	var ok bool
+	if e.Time, ok = readTime(h.time); !ok {
+		return "ce_time " + quoted(h.time) + " is no time as RFC 3339 has it"
+	}
+	if e.Revision, ok = readUint(h.sequence); !ok || e.Revision == 0 {
+		return "ce_sequence " + quoted(h.sequence) + " is no revision; they begin with 1"
+	}
+	if e.Index, ok = readCount(h.index); !ok {
+		return "muster-index " + quoted(h.index) + " is no number"
+	}
+	if e.Count, ok = readCount(h.count); !ok || e.Index >= e.Count {
+		return "muster-count " + quoted(h.count) + " is no number above muster-index " + quoted(h.index)
+	}
+	if !e.Last() {
+		e.Answer = nil
+		return ""
+	}
+	if e.Fingerprint, ok = readFingerprint(h.fingerprint); !ok {
+		return "muster-fingerprint " + quoted(h.fingerprint) + " is not eight hex digits, on the last event of its command"
+	}
+	return ""
+}
+
+// eventFault looks at names and place.
+func (h *heads) eventFault(r *kgo.Record, g *muster.Group) string {
+	if string(h.source) != g.Name() {
+		return "ce_source " + quoted(h.source) + "; this journal is group " + strconv.Quote(g.Name()) + "'s"
+	}
+	if err := checkText(h.subject, muster.CheckAggregateID); err != nil {
+		return "ce_subject: " + messageOf(err)
+	}
+	if err := checkText(h.kind, muster.CheckType); err != nil {
+		return "ce_type: " + messageOf(err)
+	}
+	if len(h.id) == 0 || len(h.id) > maxCausality || !printable(h.id) {
+		return "ce_id is missing, over " + strconv.Itoa(maxCausality) + " bytes or has control characters"
+	}
+	if !keyFits(r.Key, g.Policy(), h) {
+		return "the key does not fit ce_subject and ce_sequence"
+	}
+	if want := int32(murmur2(h.subject)&0x7fffffff) % g.Partitions(); want != r.Partition {
+		return "the aggregate belongs into partition " + strconv.Itoa(int(want)) + " of " + strconv.Itoa(int(g.Partitions())) +
+			"; were partitions added, or records copied from another topic?"
+	}
+	return ""
+}
+
+// keyFits holds the record key against the headers: the aggregate id, and with KeepAll a slash and the revision.
+func keyFits(key []byte, policy muster.JournalPolicy, h *heads) bool {
+	if !bytes.HasPrefix(key, h.subject) {
+		return false
+	}
+	rest := key[len(h.subject):]
+	if policy == muster.KeepLatest {
+		return len(rest) == 0
+	}
+	return len(rest) > 1 && rest[0] == '/' && bytes.Equal(rest[1:], h.sequence)
+}
