@@ -78,6 +78,7 @@ func (c Config) Client(extra ...kgo.Opt) (*kgo.Client, error) {
 		kgo.DialTimeout(dialTimeout),
 		kgo.MaxDecompressBatchBytes(maxInflatedBytes),
 		kgo.ProducerBatchMaxBytes(maxBatchBytes),
+		kgo.DisableClientMetrics(), // KIP-714: a push at every close costs short-lived readers a connection
 	}
 	if c.Logger != nil {
 		opts = append(opts, kgo.WithLogger(bridge{c.Logger}))

@@ -1,0 +1,33 @@
+package consumer
+
+// Buffered gives how many records lie in the buffers, those in a Work too.
+func (c *Consumer) Buffered() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for _, p := range c.parts {
+		n += p.buffer.records
+	}
+	return n
+}
+
+// BufferedBytes gives how much memory they are counted with.
+func (c *Consumer) BufferedBytes() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := 0
+	for _, p := range c.parts {
+		n += p.buffer.memory
+	}
+	return n
+}
+
+// PastEmpty is exported for its fuzz test.
+var PastEmpty = pastEmpty
+
+// LaneOf gives the lane of a partition.
+func (c *Consumer) LaneOf(partition int32) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.parts[partition].lane
+}

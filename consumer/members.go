@@ -1,0 +1,75 @@
+package consumer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/seed-3eec0498/muster/kafka"
+)
+
+// Members gives the names of the instances that are members of the consumer group, sorted. A member that died counts until its session has
+// timed out.
+func (c *Consumer) Members(ctx context.Context) ([]string, error) {
+	group, err := c.describe(ctx)
+	if err != nil {
+		return nil, kafka.Map(fmt.Sprintf("members of consumer group %q", c.members), err)
+	}
+	var names []string
+	for i := range group.Members {
+		if name := group.Members[i].InstanceID; name != nil {
+			names = append(names, *name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+func (c *Consumer) describe(ctx context.Context) (kadm.DescribedGroup, error) {
+	groups, err := c.adm.DescribeGroups(ctx, c.members)
+	if err != nil {
+		return kadm.DescribedGroup{}, err
+	}
+	return groups[c.members], groups[c.members].Err
+}
+
+// adopt looks for partitions that no member was assigned, though nobody is rebalancing. They are left behind when a static member dies
+// after it has given them up and before it has joined again: its next life gets its old assignment, without them, and without a rebalance.
+// A partition found so twice in a row is reason enough to force one. It gives what was found this time.
+func (c *Consumer) adopt(ctx context.Context, missed map[int32]bool) (map[int32]bool, error) {
+	group, err := c.describe(ctx)
+	if err != nil || group.State != "Stable" {
+		return nil, err
+	}
+	assigned := group.AssignedPartitions()[c.topic]
+	orphans := map[int32]bool{}
+	again := false
+	for partition := range c.config.Group.Partitions() {
+		if _, taken := assigned[partition]; !taken {
+			orphans[partition] = true
+			again = again || missed[partition]
+		}
+	}
+	if !again {
+		return orphans, nil
+	}
+	c.mu.Lock()
+	client := c.client
+	c.mu.Unlock()
+	if client != nil {
+		c.log.WarnContext(ctx, "no member was assigned these partitions; forcing a rebalance", "group", c.members,
+			"partitions", slices.Sorted(maps.Keys(orphans)))
+		client.ForceRebalance()
+	}
+	return nil, nil
+}
+
+// notMember tells that somebody who is to leave has left already.
+func notMember(err error) bool {
+	return errors.Is(err, kerr.UnknownMemberID) || errors.Is(err, kerr.GroupIDNotFound)
+}

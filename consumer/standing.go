@@ -1,0 +1,44 @@
+package consumer
+
+import (
+	"context"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Partitions gives the partitions of the Work, sorted.
+func (w *Work) Partitions() []int32 {
+	all := make([]int32, 0, len(w.shares))
+	for i := range w.shares {
+		all = append(all, w.shares[i].part.partition)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// Current tells whether every partition of the Work is still held by the ownership it was handed out under. Once it is false the Work must
+// not be committed: another owner may have handled its commands meanwhile, even when the partition is back.
+func (w *Work) Current() bool {
+	c := w.consumer
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !slices.ContainsFunc(w.shares, func(s share) bool { return c.parts[s.part.partition] != s.part })
+}
+
+// Hold is the opposite of [Consumer.Serve]: no further Work contains the partition until it is served again. What is in hand is not touched.
+func (c *Consumer) Hold(partition int32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p := c.parts[partition]; p != nil {
+		p.served = false
+	}
+}
+
+// joined tells the engine of a join that assigned nothing, with an empty [Change]: where there are more members than partitions, that is
+// all there is to know. What was assigned is told by assigned, after the stable offset fetch.
+func (s *session) joined(_ context.Context, _ *kgo.Client, fresh map[string][]int32) {
+	if len(fresh[s.topic]) == 0 {
+		s.changes.add(Change{})
+	}
+}
