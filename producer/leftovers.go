@@ -1,0 +1,89 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/seed-3eec0498/muster/kafka"
+)
+
+// FenceLeftovers aborts what dead instances have left open on a partition of the journal, and returns the transactional ids it fenced. It is
+// for a partition just taken over whose committed records stay hidden: read_committed readers stop at the first open transaction, even
+// one that can never commit, until the transaction timeout.
+//
+// liveInstances are those that are still in the consumer group, this one or not. What they hold is left alone, as are transactions of others
+// than the group's lanes, which are reported by the log. An instance that comes back in this moment loses one commit and goes on: it takes
+// its id back. Fencing ends all of an id's transaction, on other partitions too.
+func (p *Producer) FenceLeftovers(ctx context.Context, partition int32, liveInstances []string) ([]string, error) {
+	holders, err := p.holders(ctx, partition)
+	if err != nil {
+		return nil, fmt.Errorf("producer: %s[%d]: %w", p.topics.journal, partition, err)
+	}
+	var fenced []string
+	var faults []error
+	for _, id := range holders {
+		if !p.isLeftover(id, liveInstances) {
+			continue
+		}
+		if err := p.initialise(ctx, id); err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		p.log.Info("fenced a leftover transaction", "partition", partition, "id", id)
+		fenced = append(fenced, id)
+	}
+	return fenced, errors.Join(faults...)
+}
+
+// holders gives the transactional ids with an undecided transaction on the partition, sorted.
+func (p *Producer) holders(ctx context.Context, partition int32) ([]string, error) {
+	adm := kadm.NewClient(p.admin)
+	on := kadm.TopicsSet{}
+	on.Add(p.topics.journal, partition)
+	described, err := adm.DescribeProducers(ctx, on)
+	if err != nil {
+		return nil, kafka.Map("describe producers", err)
+	}
+	var producers []int64
+	var faults []error
+	described.EachPartition(func(part kadm.DescribedProducersPartition) {
+		if part.Err != nil {
+			faults = append(faults, kafka.Map("describe producers", part.Err))
+		}
+		for _, producer := range part.ActiveProducers {
+			if producer.CurrentTxnStartOffset >= 0 {
+				producers = append(producers, producer.ProducerID)
+			}
+		}
+	})
+	if err := errors.Join(faults...); err != nil || len(producers) == 0 {
+		return nil, err
+	}
+	// Ongoing only: a transaction that is being committed or aborted is decided, and its markers are on their way.
+	listed, err := adm.ListTransactions(ctx, producers, []string{"Ongoing"})
+	if err != nil && len(listed) == 0 {
+		return nil, kafka.Map("list transactions", err)
+	}
+	var ids []string
+	for id := range listed {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+func (p *Producer) isLeftover(text string, liveInstances []string) bool {
+	id, ours := parseIdentity(text, p.transactionalGroup())
+	if !ours {
+		p.log.Warn("a foreign producer has an open transaction on the journal; find out whose it is and end it there", "id", text)
+		return false
+	}
+	if id.instance == p.cfg.Instance { // of an earlier run with more lanes or slots
+		return id.lane >= p.cfg.lanes() || id.slot >= p.cfg.slots()
+	}
+	return !slices.Contains(liveInstances, id.instance)
+}

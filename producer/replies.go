@@ -1,0 +1,87 @@
+package producer
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/kafka"
+)
+
+// SendReplies hands replies over to be written and does not wait for it: a reply that is lost is asked for again with the same command id.
+// It never blocks. dropped are those not taken: their reply-to names no reply topic, or too many wait already; the error joins why. What
+// fails later (the topic is missing, the partition does not exist) is counted by [Sender.Undelivered] and logged.
+func (s *Sender) SendReplies(ctx context.Context, replies []muster.Reply) (dropped int, err error) {
+	s.forget()
+	var faults []error
+	room := int64(orDefault(s.cfg.ReplyRoom, defaultReplyRoom))
+	for i := range replies {
+		record, err := kafka.EncodeReply(&replies[i], s.cfg.Kafka.Prefix)
+		if err == nil && s.waiting.Load() >= room {
+			err = errNoRoom
+		}
+		if err != nil {
+			dropped++
+			if len(faults) == 0 || !errors.Is(err, faults[len(faults)-1]) {
+				faults = append(faults, err)
+			}
+			continue
+		}
+		s.waiting.Add(1)
+		s.client.TryProduce(context.WithoutCancel(ctx), record, s.replied)
+	}
+	s.dropped.Add(int64(dropped))
+	return dropped, errors.Join(faults...)
+}
+
+var errNoRoom = errors.New("too many replies wait for their acknowledgement; is the cluster slow?")
+
+func (s *Sender) replied(r *kgo.Record, err error) {
+	s.waiting.Add(-1)
+	if err == nil {
+		return
+	}
+	s.undelivered.Add(1)
+	s.log.Warn("reply not delivered; the caller asks again with the same id", "topic", r.Topic, "partition", r.Partition, "cause", err)
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		s.gone.add(r.Topic)
+	}
+}
+
+// Dropped counts the replies that were not even tried: a reply-to outside of the reply topics, or no room.
+func (s *Sender) Dropped() int64 { return s.dropped.Load() }
+
+// Undelivered counts the replies that could not be written.
+func (s *Sender) Undelivered() int64 { return s.undelivered.Load() }
+
+// missing collects reply topics that turned out not to exist. Without it the client would ask for their metadata for ever, and a caller
+// with ever new reply-tos could fill its tables.
+type missing struct {
+	mu     sync.Mutex // guards topics: the client's goroutine adds, SendReplies takes
+	topics []string
+}
+
+func (m *missing) add(topic string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.topics = append(m.topics, topic)
+}
+
+func (m *missing) take() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	topics := m.topics
+	m.topics = nil
+	return topics
+}
+
+// forget removes missing topics from the client. It must not run on the client's own goroutine.
+func (s *Sender) forget() {
+	if topics := s.gone.take(); len(topics) > 0 {
+		s.client.PurgeTopicsFromProducing(topics...)
+	}
+}
