@@ -1,0 +1,112 @@
+package service
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+)
+
+// State says what a partition of an owned group is doing on this instance.
+type State string
+
+// The states of a partition.
+const (
+	Recovering State = "recovering" // its journal is being read; its commands wait
+	Serving    State = "serving"
+	Stopped    State = "stopped"  // its journal cannot be folded; Reason and Cause say why; its commands wait
+	Released   State = "released" // another instance has it, or none; rows are kept warm for a while
+)
+
+// PartitionStatus is what an operator should know about one partition.
+type PartitionStatus struct {
+	Group     string
+	Partition int32
+	State     State
+	Reason    string // a stable word: why it is in this state; empty while serving
+	Cause     error
+	Since     time.Time
+}
+
+// board holds the status of all partitions this instance has had. Stops, recoveries and releases are written here before they are
+// logged, so that readiness, metrics and log read one record.
+type board struct {
+	now func() time.Time
+
+	mu      sync.Mutex // guards what follows
+	by      map[boardKey]PartitionStatus
+	changed chan struct{} // closed and replaced at every change
+}
+
+type boardKey struct {
+	group     string
+	partition int32
+}
+
+func newBoard(now func() time.Time) *board {
+	return &board{now: now, by: map[boardKey]PartitionStatus{}, changed: make(chan struct{})}
+}
+
+func (b *board) set(group string, partition int32, state State, reason string, cause error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	key := boardKey{group, partition}
+	since := b.now()
+	if old, had := b.by[key]; had && old.State == state {
+		since = old.Since
+	}
+	b.by[key] = PartitionStatus{Group: group, Partition: partition, State: state, Reason: reason, Cause: cause, Since: since}
+	b.announce()
+}
+
+func (b *board) announce() {
+	close(b.changed)
+	b.changed = make(chan struct{})
+}
+
+// touch wakes those who wait for a change that is not a partition's.
+func (b *board) touch() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.announce()
+}
+
+// changes gives a channel that is closed at the next change.
+func (b *board) changes() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.changed
+}
+
+// list gives all of it, sorted by group and partition.
+func (b *board) list() []PartitionStatus {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := make([]PartitionStatus, 0, len(b.by))
+	for _, s := range b.by {
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(x, y PartitionStatus) int {
+		return cmp.Or(cmp.Compare(x.Group, y.Group), cmp.Compare(x.Partition, y.Partition))
+	})
+	return all
+}
+
+// count gives the number of partitions of a group in a state.
+func (b *board) count(group string, state State) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := 0
+	for key, s := range b.by {
+		if key.group == group && s.State == state {
+			n++
+		}
+	}
+	return n
+}
+
+func (b *board) state(group string, partition int32) State {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.by[boardKey{group, partition}].State
+}

@@ -1,0 +1,165 @@
+package service
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/kafka"
+)
+
+// Config says what a service needs from its process. Name and Brokers must be set, and DataDir by a service that owns a group.
+type Config struct {
+	// Name is the service's: its replies come on the topic replies.<Name>. All replicas share it.
+	Name string
+	// Brokers are the bootstrap addresses, host:port.
+	Brokers []string
+	// DataDir holds the local state of owned groups and the instance's name. It belongs to one process at a time and may be deleted
+	// while none runs.
+	DataDir string
+	// Instance names this replica among all of its service, and stays the same over a restart. Empty: one is made and kept in DataDir.
+	Instance string
+	// Prefix stands in front of all topic, group and transactional names: a tenant or a stage.
+	Prefix string
+
+	// Kafka has further settings of the connection; its Brokers, ClientID, Prefix and Logger are set from here.
+	Kafka kafka.Config
+	// Codec encodes and decodes every payload. Nil means [muster.PlainCodec].
+	Codec muster.Codec
+	// Logger gets what an operator should know, never payloads or keys. Nil means silence.
+	Logger *slog.Logger
+	// Metrics is where the service's metrics are registered. Nil means nowhere.
+	Metrics prometheus.Registerer
+
+	// CallTimeout bounds calls whose context has no earlier deadline. Zero means 5 s.
+	CallTimeout time.Duration
+	// HandlerDeadline is how long one command may take in its handler. Zero means 30 s.
+	HandlerDeadline time.Duration
+	// DrainTimeout bounds the time from the end of Run's context to the end of Run. Zero means 15 s.
+	DrainTimeout time.Duration
+	// WarmTime is how long the state of a revoked partition is kept in DataDir. Zero means one hour.
+	WarmTime time.Duration
+	// TransactionTimeout is after how long the broker aborts a transaction of a dead instance. Zero means 15 s.
+	TransactionTimeout time.Duration
+	// SessionTimeout is after how long without a sign of life an instance loses its partitions. Zero means 10 s.
+	SessionTimeout time.Duration
+	// DedupWindow is how long a command id is remembered. Zero means 24 h.
+	DedupWindow time.Duration
+
+	// Workers is how many handlers of one lane run at the same time. Zero means GOMAXPROCS.
+	Workers int
+	// Lanes is the most lanes an owned group has. Zero means 4.
+	Lanes int
+	// Slots is how many transactional producers a lane uses in turn. Zero means 4.
+	Slots int
+	// ReplyPartitions is the partition count of the reply topic when it is created. Zero means 12.
+	ReplyPartitions int
+	// BatchRecords is how many commands a batch has at most. Zero means 5,000.
+	BatchRecords int
+
+	// ExistingTopics refuses to create topics: all must exist with the right settings.
+	ExistingTopics bool
+	// StayMember keeps the membership when Run ends, so that a restart within SessionTimeout moves no partition.
+	StayMember bool
+
+	// Failpoint is called at named points of the engine; crash tests end the process there. Nil in production.
+	Failpoint func(name string)
+}
+
+var serviceName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,149}$`)
+
+// Validate reports everything wrong with the settings themselves, joined.
+func (c Config) Validate() error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("service: "+format, args...)) }
+	if !serviceName.MatchString(c.Name) {
+		fault("Name %q: 1 to 150 letters, digits, dots, dashes or underscores, beginning with a letter or digit", c.Name)
+	}
+	if c.Instance != "" && !serviceName.MatchString(c.Instance) {
+		fault("Instance %q: 1 to 150 letters, digits, dots, dashes or underscores, beginning with a letter or digit", c.Instance)
+	}
+	if len(c.Brokers) == 0 {
+		fault("Brokers is empty; give host:port of at least one broker, or start one with embedded.Start")
+	}
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"CallTimeout", c.CallTimeout},
+		{"HandlerDeadline", c.HandlerDeadline},
+		{"DrainTimeout", c.DrainTimeout},
+		{"WarmTime", c.WarmTime},
+		{"TransactionTimeout", c.TransactionTimeout},
+		{"SessionTimeout", c.SessionTimeout},
+		{"DedupWindow", c.DedupWindow},
+	} {
+		if d.value < 0 || d.value > 0 && d.value < time.Millisecond {
+			fault("%s is %v; zero means the default, else at least 1ms", d.name, d.value)
+		}
+	}
+	for _, n := range []struct {
+		name       string
+		value, top int
+	}{
+		{"Workers", c.Workers, 10_000},
+		{"Lanes", c.Lanes, 64},
+		{"Slots", c.Slots, 64},
+		{"ReplyPartitions", c.ReplyPartitions, 10_000},
+		{"BatchRecords", c.BatchRecords, 100_000},
+	} {
+		if n.value < 0 || n.value > n.top {
+			fault("%s is %d; zero means the default, else 1 to %d", n.name, n.value, n.top)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+func (c Config) connection() kafka.Config {
+	k := c.Kafka
+	k.Brokers, k.Prefix, k.Logger = c.Brokers, c.Prefix, c.Logger
+	if k.ClientID == "" {
+		k.ClientID = c.Name
+	}
+	return k
+}
+
+func (c Config) logger() *slog.Logger {
+	if c.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return c.Logger
+}
+
+func (c Config) codec() muster.Codec {
+	if c.Codec == nil {
+		return muster.PlainCodec{}
+	}
+	return c.Codec
+}
+
+func (c Config) handlerDeadline() time.Duration { return orDefault(c.HandlerDeadline, 30*time.Second) }
+func (c Config) drainTimeout() time.Duration    { return orDefault(c.DrainTimeout, 15*time.Second) }
+func (c Config) warmTime() time.Duration        { return orDefault(c.WarmTime, time.Hour) }
+func (c Config) lanes() int                     { return orDefault(c.Lanes, 4) }
+func (c Config) slots() int                     { return orDefault(c.Slots, 4) }
+func (c Config) replyPartitions() int32         { return int32(orDefault(c.ReplyPartitions, 12)) }
+func (c Config) batchRecords() int              { return orDefault(c.BatchRecords, 5000) }
+
+func (c Config) failpoint(name string) {
+	if c.Failpoint != nil {
+		c.Failpoint(name)
+	}
+}
+
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}

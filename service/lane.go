@@ -1,0 +1,171 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/consumer"
+	"github.com/seed-3eec0498/muster/journal"
+)
+
+// lane is one batch loop: poll, decide, commit, store, reply, one batch after another. Nothing waits for a timer: a batch is what arrived
+// while the one before was committed.
+type lane struct {
+	o       *owner
+	index   int
+	sink    sink
+	workers *workers
+}
+
+// sink is a [muster.Sink] that can be asked to settle a transaction whose outcome it could not learn.
+type sink interface {
+	muster.Sink
+	Settle(ctx context.Context) error
+}
+
+func newLane(o *owner, index int) *lane {
+	return &lane{o: o, index: index, sink: o.producer.Lane(index), workers: newWorkers(o.cfg.Workers, o.cfg.handlerDeadline())}
+}
+
+// run works until ctx ends; the batch in hand then is finished, bounded by hard.
+func (l *lane) run(ctx, hard context.Context) {
+	for {
+		work, err := l.o.consumer.Poll(ctx, l.index)
+		if err != nil {
+			return // ctx ended, or the consumer did; its Run tells why
+		}
+		l.o.take(l.index, work.Partitions())
+		done, suspend := l.process(hard, work)
+		if suspend != nil {
+			l.o.hold(suspend)
+		}
+		work.Done(done)
+		l.o.put(l.index)
+		if suspend != nil {
+			l.o.suspend(suspend)
+		}
+	}
+}
+
+// process decides and commits one batch. It gives the number of commands that are finished, and what has to be read again.
+func (l *lane) process(hard context.Context, work *consumer.Work) (done int, suspend *suspension) {
+	batch := muster.Batch{Commands: work.Commands, Now: l.o.clock.Now(), Attempt: 1}
+	culprits, again := map[string]*muster.RecordFault{}, pause{}
+	for {
+		l.o.cfg.failpoint("polled")
+		if !work.Current() {
+			return 0, nil // a partition of it was revoked meanwhile; what is still ours comes again
+		}
+		round, err := l.o.processor.Begin(&batch, culprits)
+		if err != nil {
+			return 0, nil // released since it was polled
+		}
+		l.decide(hard, round)
+		if err := round.Err(); err != nil {
+			round.Abort()
+			return 0, l.undecidable(work, err)
+		}
+		l.o.cfg.failpoint("decided")
+		err = l.commit(hard, round)
+		if err == nil {
+			return round.Taken(), l.settle(hard, round, work)
+		}
+		round.Abort()
+		l.o.metrics.aborted(l.o.group.Name(), err)
+		switch {
+		case errors.Is(err, muster.ErrUnknown):
+			l.settleTransaction(hard)
+			return 0, &suspension{partitions: work.Partitions(), why: "unknown-outcome", cause: err}
+		case errors.Is(err, muster.ErrFenced):
+			l.o.log.Warn("fenced; the batch belongs to the new owner", "group", l.o.group.Name(), "lane", l.index, "error", err)
+			return 0, nil
+		}
+		if fault, ok := errors.AsType[*muster.RecordFault](err); ok {
+			culprits[fault.CommandID] = fault
+		}
+		l.o.log.Warn("transaction aborted, deciding again", "group", l.o.group.Name(), "lane", l.index, "attempt", batch.Attempt, "error", err)
+		if !again.wait(hard) {
+			return 0, nil
+		}
+		batch.Now, batch.Attempt = l.o.clock.Now(), batch.Attempt+1
+	}
+}
+
+// settleTransaction makes certain what became of a transaction before the journal is read: an open one would hide what it wrote. The lane
+// could not commit anything else before that either.
+func (l *lane) settleTransaction(ctx context.Context) {
+	again := pause{}
+	for ctx.Err() == nil {
+		err := l.sink.Settle(ctx)
+		if err == nil {
+			return
+		}
+		l.o.log.Warn("a transaction is not settled yet, trying again", "group", l.o.group.Name(), "lane", l.index, "error", err)
+		again.wait(ctx)
+	}
+}
+
+// A slice is decided, then the next one, larger: so a batch's output stays bounded although nothing is known about it beforehand.
+const (
+	firstSlice  = 128
+	outputBound = 16 << 20 // bytes of events and answers after which the rest of the batch waits for the next transaction
+)
+
+func (l *lane) decide(ctx context.Context, round *muster.Round) {
+	began := time.Now()
+	for n := firstSlice; round.Produced() < outputBound; n *= 2 {
+		units := round.Slice(n)
+		if len(units) == 0 {
+			break
+		}
+		l.workers.run(ctx, units)
+	}
+	l.o.metrics.stage(l.o.group.Name(), "decide", time.Since(began))
+	l.o.metrics.batch.WithLabelValues(l.o.group.Name()).Observe(float64(round.Taken()))
+}
+
+func (l *lane) commit(ctx context.Context, round *muster.Round) error {
+	began := time.Now()
+	decision := round.Decision()
+	err := l.sink.Commit(ctx, decision)
+	l.o.metrics.stage(l.o.group.Name(), "commit", time.Since(began))
+	if err == nil {
+		l.o.metrics.committed(l.o.group.Name(), decision)
+	}
+	return err
+}
+
+// settle stores what a committed round changed and then sends the replies: who holds a reply holds a fact.
+func (l *lane) settle(ctx context.Context, round *muster.Round, work *consumer.Work) (suspend *suspension) {
+	l.o.cfg.failpoint("committed")
+	changes, replies, gaps := round.Settle()
+	if len(gaps) > 0 {
+		suspend = &suspension{partitions: gaps, why: "foreign-writer", cause: errForeignWriter}
+	}
+	began := time.Now()
+	err := l.o.states.Store(ctx, changes)
+	l.o.metrics.stage(l.o.group.Name(), "store", time.Since(began))
+	if err != nil {
+		// The events are facts, so the replies may go; what this process holds in memory may not be used any more.
+		suspend = &suspension{partitions: work.Partitions(), why: "store", cause: err}
+	}
+	l.o.cfg.failpoint("stored")
+	dropped, err := l.o.replies.SendReplies(ctx, replies)
+	if err != nil {
+		l.o.log.Warn("replies were not sent; callers that retry with the same id get them", "group", l.o.group.Name(), "lane", l.index, "error", err)
+	}
+	l.o.metrics.replied(l.o.group.Name(), replies, dropped)
+	return suspend
+}
+
+var errForeignWriter = errors.New("new events do not lie where this owner's own writes put them")
+
+// undecidable sorts the failures that are no refusals: which partitions have to be recovered, and how.
+func (l *lane) undecidable(work *consumer.Work, err error) *suspension {
+	if fault, ok := errors.AsType[*muster.StateFault](err); ok {
+		return &suspension{partitions: []int32{fault.Partition}, why: "state", cause: err, reset: true}
+	}
+	return &suspension{partitions: work.Partitions(), why: "store", cause: err, reset: errors.Is(err, journal.ErrCorrupt)}
+}

@@ -1,0 +1,172 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/consumer"
+	"github.com/seed-3eec0498/muster/journal"
+)
+
+// recover brings the state of a partition up to the journal's high watermark and serves it. It tries again until that works, the
+// partition is released, or the journal holds something that cannot be folded: then the partition stops, visibly.
+//
+// The order matters. The assignment is told only after the group coordinator has answered the offset fetch, which waits for pending
+// transactional offsets: every transaction of the owner before that can still commit is decided by then. So the high watermark taken
+// now covers all it ever committed. Reading to the last stable offset would not do: an open transaction of a dead owner, which can
+// never commit, hides committed records behind it until it is aborted (KAFKA-10167).
+func (o *owner) recover(t *tenure, p int32) {
+	ctx, began, again := t.ctx, time.Now(), pause{}
+	for ctx.Err() == nil {
+		err := o.replay(ctx, p)
+		if err == nil {
+			o.board.set(o.group.Name(), p, Serving, "", nil)
+			t.change.Serve(p)
+			o.metrics.recovery.WithLabelValues(o.group.Name()).Observe(time.Since(began).Seconds())
+			o.log.Info("partition serves", "group", o.group.Name(), "partition", p, "recovered_in", time.Since(began))
+			return
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		o.processor.Drop(p)
+		if fault, stops := errors.AsType[*muster.FoldFault](err); stops {
+			o.stop(p, "fold", fault)
+			return
+		}
+		if errors.Is(err, consumer.ErrMalformed) {
+			o.stop(p, "decode", err)
+			return
+		}
+		if errors.Is(err, consumer.ErrDataLoss) {
+			o.stop(p, "data-loss", err)
+			return
+		}
+		if o.states.Failed() != nil {
+			o.fail(fmt.Errorf("group %s: the local store failed: %w", o.group.Name(), o.states.Failed()))
+			return
+		}
+		o.board.set(o.group.Name(), p, Recovering, "retrying", err)
+		o.log.Warn("recovery failed, trying again", "group", o.group.Name(), "partition", p, "error", err)
+		again.wait(ctx)
+	}
+}
+
+// stop takes a partition out of service for good: until a restart, with a build or a journal that mends the cause.
+func (o *owner) stop(p int32, why string, cause error) {
+	o.board.set(o.group.Name(), p, Stopped, why, cause)
+	o.metrics.stops.WithLabelValues(o.group.Name(), why).Inc()
+	o.log.Error("partition stopped; mend the cause and restart the service", "group", o.group.Name(), "partition", p, "why", why, "error", cause)
+}
+
+// replay does one attempt of recover.
+func (o *owner) replay(ctx context.Context, p int32) error {
+	at, err := o.states.Open(p)
+	if err != nil {
+		return err
+	}
+	ends, err := consumer.EndOffsets(ctx, o.reader, []int32{p})
+	if err != nil {
+		return err
+	}
+	end := ends[p]
+	if at.Next > end {
+		o.rebuild(p, "ahead", fmt.Errorf("the store is at offset %d, the journal ends at %d: acknowledged events were lost, or an older topic was restored", at.Next, end))
+		if at, err = o.reset(p, "ahead"); err != nil {
+			return err
+		}
+	}
+	diverged, err := o.replayFrom(ctx, p, at, end)
+	if err != nil || !diverged {
+		return err
+	}
+	o.rebuild(p, "diverged", fmt.Errorf("offset %d of the journal holds another event than the store has folded", at.LastAt))
+	if at, err = o.reset(p, "diverged"); err != nil {
+		return err
+	}
+	_, err = o.replayFrom(ctx, p, at, end)
+	return err
+}
+
+func (o *owner) rebuild(p int32, why string, cause error) {
+	o.metrics.rebuilds.WithLabelValues(o.group.Name(), why).Inc()
+	o.log.Error("local state is dropped and rebuilt from the journal", "group", o.group.Name(), "partition", p, "why", why, "error", cause)
+}
+
+func (o *owner) reset(p int32, why string) (journal.Checkpoint, error) {
+	if err := o.states.Reset(p, why); err != nil {
+		return journal.Checkpoint{}, err
+	}
+	return o.states.Open(p)
+}
+
+// replayFrom folds the journal from a checkpoint to end. It reports true, having changed nothing, when the last event the store folded
+// is not the one the journal has at its place.
+func (o *owner) replayFrom(ctx context.Context, p int32, at journal.Checkpoint, end int64) (diverged bool, err error) {
+	o.processor.Take(p, at.Next)
+	from, check := at.Next, at.LastEvent != ""
+	if check {
+		from = at.LastAt
+	}
+	folded := 0
+	next, err := consumer.ReadJournal(ctx, o.reader, p, from, end, func(events []muster.Event) error {
+		if check && len(events) > 0 {
+			check = false
+			if events[0].Offset == at.LastAt && events[0].ID != at.LastEvent {
+				diverged = true
+				return errDiverged
+			}
+		}
+		for len(events) > 0 && events[0].Offset < at.Next {
+			events = events[1:]
+		}
+		if len(events) == 0 {
+			return nil
+		}
+		changes, err := o.processor.Replay(p, events, events[len(events)-1].Offset+1)
+		if err != nil {
+			return err
+		}
+		folded += len(events)
+		return o.states.Store(ctx, []muster.Changes{changes})
+	}, func(stuckAt int64) { o.unblock(ctx, p, stuckAt) })
+	if diverged {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	o.metrics.replayed.WithLabelValues(o.group.Name()).Add(float64(folded))
+	changes, err := o.processor.Replay(p, nil, max(next, at.Next))
+	if err != nil {
+		return false, err
+	}
+	changes.Time = o.clock.Now()
+	return false, o.states.Store(ctx, []muster.Changes{changes})
+}
+
+var errDiverged = errors.New("store and journal differ")
+
+// unblock is called while a journal partition does not advance to its high watermark: somebody's transaction is open there. When its
+// holder has left the group it can never commit, so it is fenced; else the broker ends it after the transaction timeout.
+func (o *owner) unblock(ctx context.Context, p int32, at int64) {
+	members, err := o.consumer.Members(ctx)
+	if err != nil {
+		o.log.Warn("cannot tell who is in the group", "group", o.group.Name(), "partition", p, "error", err)
+		return
+	}
+	fenced, err := o.producer.FenceLeftovers(ctx, p, members)
+	if err != nil {
+		o.log.Warn("cannot fence leftovers", "group", o.group.Name(), "partition", p, "error", err)
+	}
+	for _, id := range fenced {
+		o.metrics.fenced.WithLabelValues(o.group.Name()).Inc()
+		o.log.Warn("ended a dead instance's transaction", "group", o.group.Name(), "partition", p, "offset", at, "transactional_id", id)
+	}
+	if len(fenced) == 0 {
+		o.log.Info("waiting for an open transaction to end", "group", o.group.Name(), "partition", p, "offset", at)
+	}
+}

@@ -1,0 +1,195 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/seed-3eec0498/muster"
+)
+
+// Run works until ctx ends: it reads replies, joins the groups it owns, recovers, decides. Then it drains: no new commands, the batches
+// in hand are finished, the membership is given up, all within DrainTimeout. It returns nil after that, and an error when it had to stop by
+// itself. No goroutine of it is left, but for handlers that ignore their context. A service runs once.
+func (s *Service) Run(ctx context.Context) error {
+	s.mu.Lock()
+	if s.running {
+		s.mu.Unlock()
+		return ErrClosed
+	}
+	s.running = true
+	s.mu.Unlock()
+	defer s.shut()
+
+	hard, kill := context.WithCancel(context.WithoutCancel(ctx))
+	defer kill()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var all sync.WaitGroup
+	errs := make([]error, len(s.owners)+1)
+	reading, stopReading := context.WithCancel(hard)
+	defer stopReading()
+	all.Add(1)
+	go func() {
+		defer all.Done()
+		errs[0] = s.replies.Run(reading)
+		if reading.Err() == nil {
+			stop()
+		}
+	}()
+	close(s.started)
+	s.board.touch()
+	var owning sync.WaitGroup
+	for i, o := range s.owners {
+		owning.Add(1)
+		go func() {
+			defer owning.Done()
+			if errs[i+1] = o.run(ctx, hard); errs[i+1] != nil {
+				errs[i+1] = fmt.Errorf("group %s: %w", o.group.Name(), errs[i+1])
+			}
+			stop() // one owner that cannot work ends the service, so that a supervisor sees it
+		}()
+	}
+	<-ctx.Done()
+	overtime := time.AfterFunc(s.cfg.drainTimeout(), kill)
+	defer overtime.Stop()
+	owning.Wait()
+	s.client.Close()
+	stopReading()
+	all.Wait()
+	for i, err := range errs {
+		if errors.Is(err, context.Canceled) {
+			errs[i] = nil
+		}
+	}
+	err := errors.Join(errs...)
+	if hard.Err() != nil {
+		err = errors.Join(err, fmt.Errorf("service %s: not drained within %v; the commands in hand are decided again by the next owner", s.cfg.Name, s.cfg.drainTimeout()))
+	}
+	s.mu.Lock()
+	s.failure = err
+	s.mu.Unlock()
+	return err
+}
+
+// Ready tells whether the service can do its work: replies are read, the groups it owns are joined, and every partition assigned to it
+// serves. The error says what is missing; nil means ready.
+func (s *Service) Ready() error {
+	if err := s.Healthy(); err != nil {
+		return err
+	}
+	select {
+	case <-s.started:
+	default:
+		return errors.New("service: Run has not begun")
+	}
+	for _, o := range s.owners {
+		if err := o.ready(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AwaitReady blocks until the service is ready, has ended, or ctx ends. A stopped partition does not become ready by waiting, so it is
+// an error at once.
+func (s *Service) AwaitReady(ctx context.Context) error {
+	for {
+		changed := s.board.changes()
+		err := s.Ready()
+		if err == nil || errors.Is(err, ErrClosed) || errors.Is(err, errStopped) {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-s.closed:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", ctx.Err(), err)
+		}
+	}
+}
+
+var errStopped = errors.New("partition stopped")
+
+// Healthy tells whether the service moves: it has not ended and no partition is stopped. The error names the first fault.
+func (s *Service) Healthy() error {
+	select {
+	case <-s.closed:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.failure != nil {
+			return fmt.Errorf("%w: %w", ErrClosed, s.failure)
+		}
+		return ErrClosed
+	default:
+	}
+	for _, p := range s.board.list() {
+		if p.State == Stopped {
+			return fmt.Errorf("%s[%d]: %w (%s): %w", p.Group, p.Partition, errStopped, p.Reason, p.Cause)
+		}
+	}
+	return nil
+}
+
+// Status gives what every partition this instance has had is doing, sorted by group and partition.
+func (s *Service) Status() []PartitionStatus { return s.board.list() }
+
+func (o *owner) ready() error {
+	select {
+	case <-o.idle:
+	default:
+		return fmt.Errorf("group %s: not joined yet", o.group.Name())
+	}
+	if n := o.board.count(o.group.Name(), Recovering); n > 0 {
+		return fmt.Errorf("group %s: %d partitions are being recovered", o.group.Name(), n)
+	}
+	return nil
+}
+
+func (s *Service) storeDir() string { return filepath.Join(s.cfg.DataDir, "state") }
+
+// gauges are read from what is there anyway.
+func (s *Service) gauges() {
+	s.metrics.gauge("calls_waiting", "Calls of this process that wait for their outcome.", nil, func() float64 { return float64(s.client.Waiting()) })
+	s.metrics.gauge("replies_late", "Replies that came after their caller had gone.", nil, func() float64 { return float64(s.client.Late()) })
+	for _, o := range s.owners {
+		group := prometheus.Labels{"group": o.group.Name()}
+		for _, state := range []State{Recovering, Serving, Stopped} {
+			labels := prometheus.Labels{"group": o.group.Name(), "state": string(state)}
+			s.metrics.gauge("partitions", "Partitions of this instance by state.", labels, func() float64 { return float64(s.board.count(o.group.Name(), state)) })
+		}
+		s.metrics.gauge("lag_commands", "Commands in the topic that were not handed to a lane yet, in the partitions of this instance.", group, func() float64 {
+			sum := int64(0)
+			for _, n := range o.consumer.Lag() {
+				sum += n
+			}
+			return float64(sum)
+		})
+	}
+}
+
+// foreign is called for a journal record that the toolkit did not write.
+func (o *owner) foreign(at muster.Position) {
+	o.metrics.foreign.WithLabelValues(o.group.Name()).Inc()
+	o.log.Error("foreign record in the journal passed over; only the owner may write there", "group", o.group.Name(), "partition", at.Partition, "offset", at.Offset)
+}
+
+// fetchFault is called for commands that cannot be fetched, as with a batch that decompresses to too much.
+func (o *owner) fetchFault(topic string, partition int32, offset int64, err error) {
+	o.metrics.faults.WithLabelValues(o.group.Name()).Inc()
+	o.log.Error("commands cannot be fetched", "group", o.group.Name(), "topic", topic, "partition", partition, "offset", offset, "error", err)
+}
+
+func (o *owner) close() {
+	if o.producer != nil {
+		o.producer.Close()
+	}
+	if o.consumer != nil {
+		o.consumer.Close()
+	}
+}

@@ -1,0 +1,117 @@
+package service
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/seed-3eec0498/muster"
+)
+
+// workers runs the units of one slice after another. A handler that overruns its deadline is given up: its context ends, its command
+// is refused, another goroutine runs the rest of its unit, and the goroutine that is stuck in it ends when the handler returns.
+type workers struct {
+	size     int
+	deadline time.Duration
+
+	stuck atomic.Int64   // handlers given up that have not returned; workers add and subtract, metrics read
+	lost  sync.WaitGroup // their goroutines
+}
+
+func newWorkers(size int, deadline time.Duration) *workers {
+	return &workers{size: orDefault(size, runtime.GOMAXPROCS(0)), deadline: deadline}
+}
+
+// slot is one worker's unit in hand; the worker writes it, the watch reads it.
+type slot struct {
+	unit   atomic.Pointer[muster.Unit]
+	cancel context.CancelFunc
+}
+
+// run runs all units and returns when each has ended or was given up to its end.
+func (w *workers) run(ctx context.Context, units []*muster.Unit) {
+	if len(units) == 0 {
+		return
+	}
+	var next atomic.Int64
+	n := min(w.size, len(units))
+	slots := make([]*slot, n)
+	done := make(chan int, n) // a worker's index when it found no further unit
+	start := func(i int, first *muster.Unit) {
+		s := &slot{}
+		s.unit.Store(first)
+		var handling context.Context
+		handling, s.cancel = context.WithCancel(ctx)
+		slots[i] = s
+		go w.work(handling, s, units, &next, func() { done <- i })
+	}
+	for i := range n {
+		start(i, nil)
+	}
+	watch := time.NewTicker(max(w.deadline/10, time.Millisecond))
+	defer watch.Stop()
+	seen := make([]sighting, n)
+	for running := n; running > 0; {
+		select {
+		case i := <-done:
+			slots[i].cancel()
+			running--
+		case now := <-watch.C:
+			for i, s := range slots {
+				if u, turn := seen[i].overdue(s, now, w.deadline); u != nil && u.GiveUp(turn) {
+					s.cancel()
+					start(i, u)
+				}
+			}
+		}
+	}
+}
+
+// sighting is what the watch saw in a slot, and since when.
+type sighting struct {
+	unit  *muster.Unit
+	turn  uint64
+	since time.Time
+}
+
+// overdue gives the unit whose handler has been seen in the same turn for the whole deadline.
+func (s *sighting) overdue(in *slot, now time.Time, deadline time.Duration) (*muster.Unit, uint64) {
+	unit := in.unit.Load()
+	if unit == nil {
+		return nil, 0
+	}
+	if turn := unit.Turn(); unit != s.unit || turn != s.turn {
+		*s = sighting{unit: unit, turn: turn, since: now}
+		return nil, 0
+	}
+	if now.Sub(s.since) < deadline {
+		return nil, 0
+	}
+	return unit, s.turn
+}
+
+// work runs units until there is none. A goroutine whose unit was given up has been replaced: it says nothing and ends.
+func (w *workers) work(ctx context.Context, s *slot, units []*muster.Unit, next *atomic.Int64, done func()) {
+	w.lost.Add(1)
+	defer w.lost.Done()
+	for unit := s.unit.Load(); ; unit = nil {
+		if unit == nil {
+			i := next.Add(1) - 1
+			if i >= int64(len(units)) {
+				s.unit.Store(nil)
+				done()
+				return
+			}
+			unit = units[i]
+			s.unit.Store(unit)
+		}
+		w.stuck.Add(1)
+		ended := unit.Run(ctx)
+		w.stuck.Add(-1)
+		if !ended {
+			return
+		}
+	}
+}
