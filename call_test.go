@@ -28,7 +28,7 @@ func checkError(t testing.TB, err error, code muster.Code, is error, retry bool)
 	for _, other := range []error{
 		muster.ErrConflict, muster.ErrNoHandler, muster.ErrExpired, muster.ErrIDReused, muster.ErrOutcomeUnknown, muster.ErrShuttingDown, muster.ErrNotHeld,
 	} {
-		if other != is && errors.Is(err, other) {
+		if !errors.Is(other, is) && errors.Is(err, other) {
 			t.Errorf("%v passes for %v as well as for %v", err, other, is)
 		}
 	}

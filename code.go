@@ -12,7 +12,7 @@ const (
 	Cancelled          Code = 1  // the caller's context was cancelled while it waited; the outcome is unknown
 	Unknown            Code = 2  // an error that carries no code
 	InvalidArgument    Code = 3  // the command itself is wrong: undecodable, over a limit, id reused for other content
-	DeadlineExceeded   Code = 4  // Error.Unknown tells whether it was never executed or the caller stopped waiting
+	DeadlineExceeded   Code = 4  // ErrExpired: never executed; ErrOutcomeUnknown: the caller stopped waiting
 	NotFound           Code = 5  // refused: what the command names does not exist
 	AlreadyExists      Code = 6  // refused: what the command would create exists
 	PermissionDenied   Code = 7  // refused: the caller may not

@@ -13,6 +13,8 @@ import (
 )
 
 // overTheWire takes a command to an owner and its outcome back to a caller, through bytes, and gives what the caller sees.
+//
+//nolint:contextcheck // the world decides without I/O, its context is a test's own
 func overTheWire(t *testing.T, prepare func(w *world), cmd muster.Command) error {
 	t.Helper()
 	w := newWorld(t, newBank().Account.Behaviour())

@@ -32,6 +32,10 @@ func (u *Unit) Turn() uint64 { return u.turn.Load() }
 func (u *Unit) Run(ctx context.Context) bool {
 	for again := true; again; again = u.finish() {
 		for ; u.at < len(u.items) && !u.round.failed(); u.at++ {
+			if err := context.Cause(ctx); err != nil { // the process is ending: nothing of the round may be committed
+				u.round.fail(err)
+				break
+			}
 			i := u.items[u.at]
 			x := u.prepare(i)
 			if x == nil {

@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -51,6 +52,11 @@ type Config struct {
 	// none, partition is -1 where the whole group membership is concerned. The error is told once, not at every retry. It is called by
 	// one goroutine at a time and must not block. Nil means that faults are only logged.
 	OnFault func(topic string, partition int32, offset int64, err error)
+
+	// OnPending hears of partitions that are assigned but whose committed offsets stay unknown, because a transaction of the owner before
+	// may still move them; every second while that lasts. If that owner is dead, only its transaction timeout or who fences it ends the wait.
+	// It is called by one goroutine at a time; its context ends with Run. Nil means that the wait is sat out.
+	OnPending func(ctx context.Context, partitions []int32)
 
 	// Logger receives what happens to the membership and to partitions. Nil means that nothing is logged.
 	Logger *slog.Logger

@@ -33,6 +33,7 @@ type Consumer struct {
 
 	mu     sync.Mutex      // guards what follows
 	parts  map[int32]*part // what is held; membership adds and removes, see part
+	hidden map[int32]bool  // assigned, and their committed offsets not known yet; joined adds, assigned and the end of a session remove
 	client *kgo.Client     // the member; set while a session lasts, see Run
 	lanes  *lanes
 	turn   []int // per lane, moves the first place in a Work round
@@ -63,7 +64,7 @@ func Open(ctx context.Context, config Config) (*Consumer, error) {
 		config: config, log: config.logger(),
 		topic: config.Group.CommandTopic(prefix), journal: config.Group.JournalTopic(prefix), members: config.consumerGroup(),
 		changes: newChanges(), relane: make(chan struct{}, 1),
-		parts: map[int32]*part{}, lanes: newLanes(config.lanes()), turn: make([]int, config.lanes()), ended: make(chan struct{}),
+		parts: map[int32]*part{}, hidden: map[int32]bool{}, lanes: newLanes(config.lanes()), turn: make([]int, config.lanes()), ended: make(chan struct{}),
 	}
 	for range config.lanes() {
 		c.wake = append(c.wake, make(chan struct{}, 1))
@@ -73,7 +74,7 @@ func Open(ctx context.Context, config Config) (*Consumer, error) {
 		return nil, err
 	}
 	c.admin, c.adm = admin, kadm.NewClient(admin)
-	if err := c.readLeaders(ctx); err != nil {
+	if err := whenSettled(ctx, func() error { return c.readLeaders(ctx) }); err != nil {
 		admin.Close()
 		return nil, kafka.Map(fmt.Sprintf("consumer of group %q: journal leaders", config.Group.Name()), err)
 	}
@@ -158,9 +159,16 @@ func (c *Consumer) Lag() map[int32]int64 {
 // restart inside the session timeout takes up the same partitions without a rebalance. Finish, or abandon, all Work first.
 func (c *Consumer) Leave(ctx context.Context) error {
 	c.stop()
-	left, err := c.adm.LeaveGroup(ctx, kadm.LeaveGroup(c.members).InstanceIDs(c.config.Instance).Reason("final stop"))
-	if err == nil {
-		err = left[c.config.Instance].Err
+	leave := func() error {
+		left, err := c.adm.LeaveGroup(ctx, kadm.LeaveGroup(c.members).InstanceIDs(c.config.Instance).Reason("final stop"))
+		if err == nil {
+			err = left[c.config.Instance].Err
+		}
+		return err
+	}
+	err := leave()
+	for err != nil && kafka.Retriable(err) && pause(ctx, retryInterval) == nil {
+		err = leave()
 	}
 	if err != nil && !notMember(err) {
 		return kafka.Map(fmt.Sprintf("instance %q leaving consumer group %q", c.config.Instance, c.members), err)

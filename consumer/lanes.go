@@ -101,7 +101,10 @@ func (c *Consumer) upkeep(ctx context.Context) {
 	defer halted.Stop()
 	orphans := time.NewTicker(c.config.session() / 2)
 	defer orphans.Stop()
+	pending := time.NewTicker(pendingInterval)
+	defer pending.Stop()
 	missed := map[int32]bool{}
+	var waiting []int32
 	for {
 		var err error
 		select {
@@ -113,6 +116,8 @@ func (c *Consumer) upkeep(ctx context.Context) {
 			err = c.readLeaders(ctx)
 		case <-halted.C:
 			c.retryHalted()
+		case <-pending.C:
+			waiting = c.tellPending(ctx, waiting)
 		case <-orphans.C:
 			missed, err = c.adopt(ctx, missed)
 		}
@@ -120,4 +125,19 @@ func (c *Consumer) upkeep(ctx context.Context) {
 			c.log.WarnContext(ctx, "upkeep failed; trying again at the next turn", "group", c.members, "error", err)
 		}
 	}
+}
+
+// pendingInterval is how long offsets may stay unknown before it is said.
+const pendingInterval = 500 * time.Millisecond
+
+// tellPending tells of the partitions whose offsets are unknown now and were at the turn before, and gives those that are now.
+func (c *Consumer) tellPending(ctx context.Context, before []int32) []int32 {
+	c.mu.Lock()
+	now := slices.Sorted(maps.Keys(c.hidden))
+	c.mu.Unlock()
+	lasting := slices.DeleteFunc(slices.Clone(now), func(p int32) bool { return !slices.Contains(before, p) })
+	if len(lasting) > 0 && c.config.OnPending != nil {
+		c.config.OnPending(ctx, lasting)
+	}
+	return now
 }

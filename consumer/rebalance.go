@@ -56,6 +56,7 @@ func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo
 		return nil, errSessionOver
 	}
 	for partition, p := range ch.parts {
+		delete(s.hidden, partition)
 		p.lane = s.lanes.of(partition)
 		s.parts[partition] = p
 	}
@@ -125,6 +126,7 @@ func (s *session) revoked(_ context.Context, _ *kgo.Client, gone map[string][]in
 	s.mu.Lock()
 	var leaving []*part
 	for _, partition := range gone[s.topic] {
+		delete(s.hidden, partition)
 		if p := s.parts[partition]; p != nil {
 			p.leaving = true
 			leaving = append(leaving, p)
@@ -143,6 +145,7 @@ func (s *session) revoked(_ context.Context, _ *kgo.Client, gone map[string][]in
 // lost runs when the membership has ended. Nothing can be committed any more, so the partitions go first and the engine hears of it then.
 func (s *session) lost(context.Context, *kgo.Client, map[string][]int32) {
 	s.mu.Lock()
+	clear(s.hidden)
 	held := s.heldLocked()
 	s.dropLocked(held)
 	s.mu.Unlock()

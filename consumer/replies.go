@@ -68,7 +68,8 @@ func OpenReplies(ctx context.Context, config RepliesConfig) (*ReplyReader, error
 		return nil, err
 	}
 	topic := muster.ReplyTopic(config.Kafka.Prefix, config.Service)
-	end, err := endOf(ctx, config.Kafka, topic, config.Partition)
+	var end int64
+	err := whenSettled(ctx, func() (err error) { end, err = endOf(ctx, config.Kafka, topic, config.Partition); return err })
 	if err != nil {
 		return nil, kafka.Map("end offset of the reply partition", err)
 	}

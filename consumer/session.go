@@ -58,7 +58,7 @@ func (c *Consumer) session(ctx context.Context) error {
 	c.mu.Lock()
 	gone := slices.Concat(s.broken, c.heldLocked())
 	c.dropLocked(gone)
-	c.client, s.over = nil, true
+	c.client, c.hidden, s.over = nil, map[int32]bool{}, true
 	c.mu.Unlock()
 	if len(gone) > 0 && errors.Is(context.Cause(inner), errMembershipBroken) { // otherwise Run ends, which says it all
 		s.announce(Change{Lost: partitionsOf(gone)})

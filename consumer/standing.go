@@ -41,4 +41,11 @@ func (s *session) joined(_ context.Context, _ *kgo.Client, fresh map[string][]in
 	if len(fresh[s.topic]) == 0 {
 		s.changes.add(Change{})
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, partition := range fresh[s.topic] {
+		if s.parts[partition] == nil {
+			s.hidden[partition] = true
+		}
+	}
 }

@@ -4,13 +4,14 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"time"
 
 	"github.com/seed-3eec0498/muster"
 )
 
-// The answers of one Store lie in one record. The table of places at its front lets a reader go to the n-th answer at once:
+// The answers of one Store lie in one record, or in a few where they are many: a look at one of them reads its record as a whole. The table of places at its front lets a reader go to the n-th answer at once:
 //
 //	0             1                        9                13                        13+4n
 //	+-------------+------------------------+----------------+-------------------------+- - - - - - - - - -
@@ -32,6 +33,29 @@ const (
 
 	maxIDBytes = math.MaxUint8
 )
+
+// A record is closed when it has this many answers, or this many bytes of outcomes.
+const (
+	recordAnswers = 500
+	recordBytes   = 256 << 10
+)
+
+// records cuts answers into what becomes one record each.
+func records(answers []muster.Remembered) iter.Seq[[]muster.Remembered] {
+	return func(yield func([]muster.Remembered) bool) {
+		for len(answers) > 0 {
+			n, bytes := 0, 0
+			for n < len(answers) && n < recordAnswers && bytes < recordBytes {
+				bytes += len(answers[n].Outcome)
+				n++
+			}
+			if !yield(answers[:n]) {
+				return
+			}
+			answers = answers[n:]
+		}
+	}
+}
 
 // answersSize gives an upper bound for what appendAnswers appends.
 func answersSize(answers []muster.Remembered) int {

@@ -9,16 +9,16 @@ import (
 )
 
 // window is the filter in front of the answers of one partition: it holds a 63-bit hash of each command id that is remembered, in
-// the order they came, and the batch it came with. It says "no" without a read, which is what nearly every command wants to hear,
+// the order they came, and the record of answers it is in. It says "no" without a read, which is what nearly every command wants to hear,
 // and "look there" otherwise. It is not synchronised; its partition is.
 //
-// Ids have positions 0, 1, 2 ... modulo 2^32, in order of arrival. Batches are the records of kind answers, without gaps:
+// Ids have positions 0, 1, 2 ... modulo 2^32, in order of arrival. Records are those of kind answers, without gaps:
 //
 //	oldest .. oldest+count-1                 the ids held; low is a ring indexed by position
-//	first .. first+len(batches)-1            the sequences held
-//	batches[i].end                           position behind the last id of batch i
+//	first .. first+len(records)-1            the sequences held
+//	records[i].end                           position behind the last id of record i
 //
-// Memory per id: 4 bytes in low and 8 in each of two slots, both with room to double, and 8 per batch. A full window of 1 M ids takes
+// Memory per id: 4 bytes in low and 8 in each of two slots, both with room to double, and 8 per record. A full window of 1 M ids takes
 // 20 MB and the marks.
 type window struct {
 	seed    maphash.Seed
@@ -27,13 +27,13 @@ type window struct {
 	oldest  uint32
 	count   uint32
 	first   uint64
-	batches []mark
+	records []mark
 }
 
-// mark ends one batch.
+// mark ends one record.
 type mark struct {
 	end     uint32
-	seconds uint32 // time of the batch, Unix seconds, cut off
+	seconds uint32 // time of the record, Unix seconds, cut off
 }
 
 // taken is set in the upper half of every slot in use, so that no slot in use is 0.
@@ -56,7 +56,7 @@ func (w *window) splitString(id string) (low, high uint32) {
 	return uint32(h), uint32(h>>32) | taken
 }
 
-// add appends one id; it belongs to the batch that the next call of seal ends.
+// add appends one id; it belongs to the record that the next call of seal ends.
 func (w *window) add(low, high uint32) {
 	if int(w.count) == len(w.low) {
 		w.grow()
@@ -93,18 +93,18 @@ func (w *window) grow() {
 	}
 }
 
-// seal ends a batch; at is its time in Unix microseconds.
+// seal ends a record; at is its time in Unix microseconds.
 func (w *window) seal(at int64) {
-	w.batches = append(w.batches, mark{end: w.oldest + w.count, seconds: seconds(at)})
+	w.records = append(w.records, mark{end: w.oldest + w.count, seconds: seconds(at)})
 }
 
 // seconds cuts Unix microseconds off to what a mark can hold: the years 1970 to 2106.
 func seconds(at int64) uint32 { return uint32(min(max(at/1e6, 0), math.MaxUint32)) }
 
-// next is the sequence that the next batch gets.
-func (w *window) next() uint64 { return w.first + uint64(len(w.batches)) }
+// next is the sequence that the next record gets.
+func (w *window) next() uint64 { return w.first + uint64(len(w.records)) }
 
-// found names a place where an id may be remembered: the batch and the place in it.
+// found names a place where an id may be remembered: the record and the place in it.
 type found struct {
 	sequence uint64
 	place    int
@@ -121,10 +121,10 @@ func (w *window) find(id string) []found {
 			continue
 		}
 		age := at - w.oldest
-		n := sort.Search(len(w.batches), func(n int) bool { return w.batches[n].end-w.oldest > age })
+		n := sort.Search(len(w.records), func(n int) bool { return w.records[n].end-w.oldest > age })
 		begin := w.oldest
 		if n > 0 {
-			begin = w.batches[n-1].end
+			begin = w.records[n-1].end
 		}
 		places = append(places, found{sequence: w.first + uint64(n), place: int(at - begin)})
 	}
@@ -136,16 +136,16 @@ func (w *window) find(id string) []found {
 	return places
 }
 
-// excess tells how many of the oldest batches have to go when extra ids come in: those from before the given Unix microseconds, and
+// excess tells how many of the oldest records have to go when extra ids come in: those from before the given Unix microseconds, and
 // those beyond the most ids allowed.
 func (w *window) excess(extra, most int, before int64) int {
 	n, oldest := 0, seconds(before)
-	for n < len(w.batches) {
+	for n < len(w.records) {
 		gone := uint32(0)
 		if n > 0 {
-			gone = w.batches[n-1].end - w.oldest
+			gone = w.records[n-1].end - w.oldest
 		}
-		if int(w.count-gone)+extra <= most && w.batches[n].seconds >= oldest {
+		if int(w.count-gone)+extra <= most && w.records[n].seconds >= oldest {
 			break
 		}
 		n++
@@ -153,18 +153,18 @@ func (w *window) excess(extra, most int, before int64) int {
 	return n
 }
 
-// drop forgets the n oldest batches.
+// drop forgets the n oldest records.
 func (w *window) drop(n int) {
 	if n == 0 {
 		return
 	}
-	for end := w.batches[n-1].end; w.oldest != end; w.oldest++ {
+	for end := w.records[n-1].end; w.oldest != end; w.oldest++ {
 		w.remove(w.low[int(w.oldest)&(len(w.low)-1)], w.oldest)
 		w.count--
 	}
 	w.first += uint64(n)
-	if w.batches = w.batches[n:]; len(w.batches) == 0 {
-		w.batches = nil
+	if w.records = w.records[n:]; len(w.records) == 0 {
+		w.records = nil
 	}
 }
 
@@ -186,4 +186,4 @@ func (w *window) remove(low, at uint32) {
 }
 
 // bytes is the memory the window holds.
-func (w *window) bytes() int64 { return int64(4*cap(w.low) + 8*cap(w.slots) + 8*cap(w.batches)) }
+func (w *window) bytes() int64 { return int64(4*cap(w.low) + 8*cap(w.slots) + 8*cap(w.records)) }

@@ -70,8 +70,8 @@ type draft struct {
 	p       *partition
 	changes []*muster.Changes // in the order they came
 	meta    meta
-	evict   int     // oldest batches of answers to go
-	times   []int64 // of the batches of answers that come, Unix microseconds
+	evict   int     // oldest records of answers to go
+	times   []int64 // of the changes, Unix microseconds; never going back
 }
 
 // draft sorts changes by partition.
@@ -108,13 +108,13 @@ func (g *GroupStore) write(batch *pebble.Batch, d *draft) error {
 		if c.LastEvent != "" {
 			d.meta.lastEvent, d.meta.lastAt = c.LastEvent, c.LastAt
 		}
-		if len(c.Answers) > 0 {
-			p.scratch = appendAnswers(p.scratch[:0], d.meta.time, c.Answers)
+		for answers := range records(c.Answers) {
+			p.scratch = appendAnswers(p.scratch[:0], d.meta.time, answers)
 			_ = batch.Set(p.prefix.answers(d.meta.next), p.scratch, nil)
 			d.meta.next++
-			d.times = append(d.times, d.meta.time)
-			extra += len(c.Answers)
 		}
+		d.times = append(d.times, d.meta.time)
+		extra += len(c.Answers)
 	}
 	d.evict = p.window.excess(extra, g.s.cfg.ids(), d.meta.time-g.s.cfg.window())
 	evict(batch, p.prefix, d.meta.first, d.evict)
@@ -140,7 +140,7 @@ func (p *partition) putState(batch *pebble.Batch, s *muster.StoredState) {
 	_ = op.Finish()
 }
 
-// evict deletes n batches of answers. After a quiet day there may be many at once: one tombstone over all of them then.
+// evict deletes n records of answers. After a quiet day there may be many at once: one tombstone over all of them then.
 func evict(batch *pebble.Batch, p prefix, first uint64, n int) {
 	if n > 16 {
 		_ = batch.DeleteRange(p.answers(first), p.answers(first+uint64(n)), nil)
@@ -158,14 +158,12 @@ func (d *draft) settle() {
 	defer p.mu.Unlock()
 	p.meta = d.meta
 	p.window.drop(d.evict)
-	sealed := 0
-	for _, c := range d.changes {
-		for i := range c.Answers {
-			p.window.add(p.window.splitString(c.Answers[i].CommandID))
-		}
-		if len(c.Answers) > 0 {
-			p.window.seal(d.times[sealed])
-			sealed++
+	for n, c := range d.changes {
+		for answers := range records(c.Answers) {
+			for i := range answers {
+				p.window.add(p.window.splitString(answers[i].CommandID))
+			}
+			p.window.seal(d.times[n])
 		}
 	}
 }

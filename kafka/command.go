@@ -27,7 +27,7 @@ func EncodeCommand(c *muster.Command, topic string, partition int32) *kgo.Record
 	w.meta(&c.Meta)
 	w.demands(c)
 	w.own(c.Headers)
-	return &kgo.Record{Topic: topic, Partition: partition, Key: key, Value: notNull(c.Payload), Headers: w.heads, Timestamp: c.Time}
+	return &kgo.Record{Topic: topic, Partition: partition, Key: key, Value: notNull(c.Payload), Headers: w.heads}
 }
 
 // demands writes what a command asks for: an answer, a deadline, a revision.

@@ -130,3 +130,9 @@ func malformed(at muster.Position, format string, args ...any) error {
 		Message: at.String() + ": malformed record: " + fmt.Sprintf(format, args...),
 	}
 }
+
+// Retriable tells whether the same request may succeed when it is sent again.
+func Retriable(err error) bool {
+	_, retry, _ := classify(err)
+	return retry && !errors.Is(err, kgo.ErrClientClosed)
+}

@@ -110,6 +110,6 @@ func (ids TopicIDs) CheckSame(name string, stored [16]byte) error {
 	return &muster.Error{
 		Code: muster.FailedPrecondition, Reason: ReasonRecreated,
 		Message: fmt.Sprintf("topic %s: found id %v, needed %v: it was deleted and created again since local state was built from it; "+
-			"restore the old topic, or accept the new one by removing the state directory of this service", name, kadm.TopicID(now), kadm.TopicID(stored)),
+			"restore the old topic, or accept the new one by removing the data directory of this service", name, kadm.TopicID(now), kadm.TopicID(stored)),
 	}
 }

@@ -121,7 +121,7 @@ func TestRecreatedTopicIsRefused(t *testing.T) {
 	}
 	err = after.CheckSame("accounts.events", before["accounts.events"])
 	if muster.CodeOf(err) != muster.FailedPrecondition || muster.ReasonOf(err) != kafka.ReasonRecreated ||
-		!strings.Contains(err.Error(), "topic accounts.events") || !strings.Contains(err.Error(), "removing the state directory") {
+		!strings.Contains(err.Error(), "topic accounts.events") || !strings.Contains(err.Error(), "removing the data directory") {
 		t.Errorf("%v", err)
 	}
 	if err := after.CheckSame("accounts.commands", before["accounts.commands"]); err != nil {

@@ -99,7 +99,7 @@ func (s *sinkSuite) want(d *muster.Decision, outcome error) {
 	s.Helper()
 	err := s.Sink.Commit(s.Context(), d)
 	for _, one := range []error{muster.ErrAborted, muster.ErrFenced, muster.ErrUnknown} {
-		if errors.Is(err, one) != (one == outcome) {
+		if errors.Is(err, one) != errors.Is(outcome, one) {
 			s.Fatalf("commit: %v; want %v and no other outcome", err, outcome)
 		}
 	}

@@ -159,11 +159,14 @@ func (l *Lane) undo(ctx context.Context, s *slot, why *breakage, t *transaction)
 	case verdictClaim:
 		return l.failed(why.stage, l.stillOurs(t), why.cause)
 	case verdictEpoch:
-		l.fencings++
+		if takenOver(why.cause) {
+			l.fencings++
+		}
 		if l.fencings > 1 {
 			return l.failed(why.stage, muster.ErrFenced, why.cause)
 		}
 		return l.failed(why.stage, muster.ErrAborted, why.cause)
+	case verdictRetry, verdictRefuse, verdictLate:
 	}
 	l.fencings = 0
 	if fault := l.culprit(ctx, why.refused, t); fault != nil {

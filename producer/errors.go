@@ -54,6 +54,12 @@ func judge(err error) verdict {
 	return verdictRefuse
 }
 
+// takenOver tells whether the id was lost to another producer, as opposed to one that the broker has forgotten (transactional.id.expiration.ms)
+// or whose state does not fit.
+func takenOver(err error) bool {
+	return errors.Is(err, kerr.ProducerFenced) || errors.Is(err, kerr.InvalidProducerEpoch)
+}
+
 // recordFault tells whether the broker refuses the record itself, rather than the topic, the writer or the moment. An authorization that is
 // missing is no fault of a record: refusing command after command would not mend it.
 func recordFault(err error) bool {

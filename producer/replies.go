@@ -13,29 +13,28 @@ import (
 )
 
 // SendReplies hands replies over to be written and does not wait for it: a reply that is lost is asked for again with the same command id.
-// It never blocks. dropped are those not taken: their reply-to names no reply topic, or too many wait already; the error joins why. What
-// fails later (the topic is missing, the partition does not exist) is counted by [Sender.Undelivered] and logged.
+// It never blocks. dropped are those not taken: their reply-to names no reply topic, or too many wait already; the error says why the first
+// one was. What fails later (the topic is missing, the partition does not exist) is counted by [Sender.Undelivered] and logged.
 func (s *Sender) SendReplies(ctx context.Context, replies []muster.Reply) (dropped int, err error) {
 	s.forget()
-	var faults []error
 	room := int64(orDefault(s.cfg.ReplyRoom, defaultReplyRoom))
 	for i := range replies {
-		record, err := kafka.EncodeReply(&replies[i], s.cfg.Kafka.Prefix)
-		if err == nil && s.waiting.Load() >= room {
-			err = errNoRoom
+		record, fault := kafka.EncodeReply(&replies[i], s.cfg.Kafka.Prefix)
+		if fault == nil && s.waiting.Load() >= room {
+			fault = errNoRoom
 		}
-		if err != nil {
-			dropped++
-			if len(faults) == 0 || !errors.Is(err, faults[len(faults)-1]) {
-				faults = append(faults, err)
+		if fault != nil {
+			if dropped == 0 {
+				err = fault
 			}
+			dropped++
 			continue
 		}
 		s.waiting.Add(1)
 		s.client.TryProduce(context.WithoutCancel(ctx), record, s.replied)
 	}
 	s.dropped.Add(int64(dropped))
-	return dropped, errors.Join(faults...)
+	return dropped, err
 }
 
 var errNoRoom = errors.New("too many replies wait for their acknowledgement; is the cluster slow?")

@@ -30,7 +30,7 @@ type slot struct {
 	wire    *wire
 	leaders map[string][]int32 // by topic and partition, as of the client's start; the client itself knows better once it has written there
 
-	learnt  map[string]bool    // topics that the client is known to have in its own table; see learn
+	learnt map[string]bool // topics that the client is known to have in its own table; see learn
 
 	producer int64 // id and epoch of the transaction in hand; every acknowledged record must carry them
 	epoch    int16
@@ -152,8 +152,8 @@ func (s *slot) commit(ctx context.Context) (verdict, error) {
 		return verdictRefuse, errNotSent
 	case err == nil:
 		return verdictRetry, nil
-	case sent == 0 && ctx.Err() != nil:
-		return verdictLate, err
+	case ctx.Err() != nil:
+		return verdictUnknown, err // a request may be leaving at this moment
 	case sent == 0:
 		return verdictRefuse, err
 	}

@@ -31,6 +31,7 @@ func newLane(o *owner, index int) *lane {
 
 // run works until ctx ends; the batch in hand then is finished, bounded by hard.
 func (l *lane) run(ctx, hard context.Context) {
+	again := pause{}
 	for {
 		work, err := l.o.consumer.Poll(ctx, l.index)
 		if err != nil {
@@ -42,9 +43,14 @@ func (l *lane) run(ctx, hard context.Context) {
 			l.o.hold(suspend)
 		}
 		work.Done(done)
-		l.o.put(l.index)
 		if suspend != nil {
-			l.o.suspend(suspend)
+			l.o.suspend(suspend) // while it is in hand: a release, and the assignment after it, wait
+		}
+		l.o.put(l.index)
+		if done > 0 || suspend != nil {
+			again = pause{}
+		} else if !again.wait(ctx) { // fenced or revoked: the group needs a moment to tell us
+			return
 		}
 	}
 }
@@ -63,6 +69,10 @@ func (l *lane) process(hard context.Context, work *consumer.Work) (done int, sus
 			return 0, nil // released since it was polled
 		}
 		l.decide(hard, round)
+		if hard.Err() != nil {
+			round.Abort()
+			return 0, nil // the time to drain is over; the next owner decides it
+		}
 		if err := round.Err(); err != nil {
 			round.Abort()
 			return 0, l.undecidable(work, err)

@@ -2,11 +2,13 @@ package service
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/journal"
 )
 
 // metrics are the service's own. Labels are bounded: group, stage, cause and code, never ids of any kind.
@@ -100,6 +102,13 @@ func (m *metrics) unregister() {
 
 func (m *metrics) stage(group, stage string, d time.Duration) {
 	m.stages.WithLabelValues(group, stage).Observe(d.Seconds())
+}
+
+// rebuilt counts rows given up, for whatever reason but age: those were not in use.
+func (m *metrics) rebuilt(prefix string, r journal.Rebuilt) {
+	if r.Reason != journal.ReasonExpired {
+		m.rebuilds.WithLabelValues(strings.TrimPrefix(r.Group, prefix), r.Reason).Inc()
+	}
 }
 
 func (m *metrics) aborted(group string, err error) {

@@ -68,6 +68,7 @@ func (o *owner) run(ctx, hard context.Context) error {
 	var kept sync.WaitGroup
 	kept.Add(1)
 	go func() { defer kept.Done(); o.keep(consuming, hard) }()
+	kept.Go(func() { o.expire(consuming) })
 	var lanes sync.WaitGroup
 	for i := range o.cfg.lanes() {
 		lanes.Add(1)
@@ -91,6 +92,23 @@ func (o *owner) run(ctx, hard context.Context) error {
 		consumed = nil
 	}
 	return errors.Join(fatal, consumed, left)
+}
+
+// expire drops the rows of partitions that were released longer than the warm time ago.
+func (o *owner) expire(ctx context.Context) {
+	warm := o.cfg.warmTime()
+	tick := time.NewTicker(min(max(warm/4, 10*time.Millisecond), time.Minute))
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if err := o.states.Expire(ctx, time.Now().Add(-warm)); err != nil && ctx.Err() == nil {
+				o.log.Warn("rows of released partitions were not dropped, trying again", "group", o.group.Name(), "error", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // fail ends the owner with an error; the first one counts.

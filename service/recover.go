@@ -92,7 +92,6 @@ func (o *owner) replay(ctx context.Context, p int32) error {
 }
 
 func (o *owner) rebuild(p int32, why string, cause error) {
-	o.metrics.rebuilds.WithLabelValues(o.group.Name(), why).Inc()
 	o.log.Error("local state is dropped and rebuilt from the journal", "group", o.group.Name(), "partition", p, "why", why, "error", cause)
 }
 
@@ -149,6 +148,13 @@ func (o *owner) replayFrom(ctx context.Context, p int32, at journal.Checkpoint, 
 }
 
 var errDiverged = errors.New("store and journal differ")
+
+// pending is called while the offsets of assigned partitions stay unknown: the owner before may have died between TxnOffsetCommit and EndTxn.
+func (o *owner) pending(ctx context.Context, partitions []int32) {
+	for _, p := range partitions {
+		o.unblock(ctx, p, -1)
+	}
+}
 
 // unblock is called while a journal partition does not advance to its high watermark: somebody's transaction is open there. When its
 // holder has left the group it can never commit, so it is fenced; else the broker ends it after the transaction timeout.

@@ -98,7 +98,7 @@ func (s *Service) open(ctx context.Context, behaviours []*muster.Behaviour) erro
 	if err != nil {
 		return err
 	}
-	if s.sender, err = producer.OpenSender(ctx, producer.SenderConfig{Kafka: s.cfg.connection()}); err != nil {
+	if s.sender, err = producer.OpenSender(ctx, producer.SenderConfig{Kafka: s.cfg.connection(), Logger: s.log}); err != nil {
 		return err
 	}
 	topic := muster.ReplyTopic(s.cfg.Prefix, s.cfg.Name)
@@ -119,7 +119,9 @@ func (s *Service) open(ctx context.Context, behaviours []*muster.Behaviour) erro
 		if err := checkTopicIDs(s.cfg.DataDir, ids); err != nil {
 			return err
 		}
-		s.store, err = journal.Open(journal.Config{Dir: s.storeDir(), Logger: s.log, DedupWindow: s.cfg.DedupWindow})
+		s.store, err = journal.Open(journal.Config{
+			Dir: s.storeDir(), Logger: s.log, DedupWindow: s.cfg.DedupWindow, Observe: journal.Observe{Rebuilt: func(r journal.Rebuilt) { s.metrics.rebuilt(s.cfg.Prefix, r) }},
+		})
 		if err != nil {
 			return err
 		}
@@ -175,6 +177,7 @@ func (s *Service) openOwner(ctx context.Context, b *muster.Behaviour, ids kafka.
 	o.consumer, err = consumer.Open(ctx, consumer.Config{
 		Kafka: connection, Group: g, Instance: s.name, Lanes: s.cfg.lanes(), BatchRecords: s.cfg.batchRecords(),
 		SessionTimeout: s.cfg.SessionTimeout, Logger: s.log, OnFault: o.fetchFault,
+		OnPending: o.pending,
 	})
 	if err != nil {
 		return nil, err

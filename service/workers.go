@@ -53,14 +53,18 @@ func (w *workers) run(ctx context.Context, units []*muster.Unit) {
 	watch := time.NewTicker(max(w.deadline/10, time.Millisecond))
 	defer watch.Stop()
 	seen := make([]sighting, n)
+	deadline, ended := w.deadline, ctx.Done()
 	for running := n; running > 0; {
 		select {
 		case i := <-done:
 			slots[i].cancel()
 			running--
+		case <-ended: // whoever does not heed its context now is left behind
+			deadline, ended = 0, nil
+			watch.Reset(lastGrace)
 		case now := <-watch.C:
 			for i, s := range slots {
-				if u, turn := seen[i].overdue(s, now, w.deadline); u != nil && u.GiveUp(turn) {
+				if u, turn := seen[i].overdue(s, now, deadline); u != nil && u.GiveUp(turn) {
 					s.cancel()
 					start(i, u)
 				}
@@ -68,6 +72,9 @@ func (w *workers) run(ctx context.Context, units []*muster.Unit) {
 		}
 	}
 }
+
+// lastGrace is how long a handler has to return when the time to drain is over, before it is left behind.
+const lastGrace = 10 * time.Millisecond
 
 // sighting is what the watch saw in a slot, and since when.
 type sighting struct {

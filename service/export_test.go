@@ -1,0 +1,36 @@
+package service
+
+import (
+	"context"
+	"time"
+
+	"github.com/seed-3eec0498/muster"
+)
+
+// NewClock lets tests read a clock of their own through the service's.
+func NewClock(read func() time.Time) func() time.Time { return newClock(read).Now }
+
+// SetClock replaces what the service's clock reads, before Run.
+func (s *Service) SetClock(read func() time.Time) {
+	s.clock.mu.Lock()
+	defer s.clock.mu.Unlock()
+	now := read()
+	s.clock.read, s.clock.base, s.clock.last = read, now, now.Round(0)
+}
+
+// Workers lets tests drive the watchdog without a lane.
+type Workers struct{ w *workers }
+
+// NewWorkers makes workers.
+func NewWorkers(size int, deadline time.Duration) *Workers {
+	return &Workers{newWorkers(size, deadline)}
+}
+
+// Run runs units.
+func (w *Workers) Run(ctx context.Context, units []*muster.Unit) { w.w.run(ctx, units) }
+
+// Stuck is how many handlers are running, given up ones among them.
+func (w *Workers) Stuck() int64 { return w.w.stuck.Load() }
+
+// Wait returns when the last handler that was given up has returned.
+func (w *Workers) Wait() { w.w.lost.Wait() }

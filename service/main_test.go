@@ -1,0 +1,21 @@
+//go:build unix
+
+package service_test
+
+import (
+	"os"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// childVariable names the environment variable that makes this binary an owner process to be killed, stopped and started again, instead of
+// a test run. It holds a [childConfig].
+const childVariable = "MUSTER_TEST_CHILD"
+
+func TestMain(m *testing.M) {
+	if text := os.Getenv(childVariable); text != "" {
+		os.Exit(child(text))
+	}
+	goleak.VerifyTestMain(m)
+}

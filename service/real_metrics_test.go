@@ -1,0 +1,64 @@
+package service_test
+
+import (
+	"maps"
+	"math"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+)
+
+// series gives the metrics of one name that have the labels.
+func series(t *testing.T, from prometheus.Gatherer, name string, labels map[string]string) []*dto.Metric {
+	t.Helper()
+	families, err := from.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []*dto.Metric
+	for _, f := range families {
+		if f.GetName() != name {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			has := map[string]string{}
+			for _, l := range m.GetLabel() {
+				if _, wanted := labels[l.GetName()]; wanted {
+					has[l.GetName()] = l.GetValue()
+				}
+			}
+			if maps.Equal(has, labels) || len(labels) == 0 {
+				found = append(found, m)
+			}
+		}
+	}
+	return found
+}
+
+// total sums counters, or gauges.
+func total(t *testing.T, from prometheus.Gatherer, name string, labels map[string]string) float64 {
+	t.Helper()
+	sum := 0.0
+	for _, m := range series(t, from, name, labels) {
+		sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
+	}
+	return sum
+}
+
+// quantile gives the upper bound of the bucket that holds the quantile q, and the number of observations. Bounds are powers of two apart, so
+// the true value lies between half of it and it.
+func quantile(t *testing.T, from prometheus.Gatherer, name string, labels map[string]string, q float64) (bound float64, n uint64) {
+	t.Helper()
+	all := series(t, from, name, labels)
+	if len(all) != 1 {
+		t.Fatalf("%d histograms %s with %v, want one", len(all), name, labels)
+	}
+	h := all[0].GetHistogram()
+	for _, b := range h.GetBucket() {
+		if float64(b.GetCumulativeCount()) >= q*float64(h.GetSampleCount()) {
+			return b.GetUpperBound(), h.GetSampleCount()
+		}
+	}
+	return math.Inf(1), h.GetSampleCount()
+}

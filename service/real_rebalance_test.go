@@ -1,0 +1,32 @@
+package service_test
+
+import (
+	"fmt"
+	"testing"
+)
+
+// Three owners leave and come back in turn, 20 changes of the membership, while callers ask and retry: they see no error, nothing is lost
+// or doubled, and the order holds.
+func TestRebalanceUnderLoad(t *testing.T) {
+	r := newRun(t, anyBrokers(t), 12, 2)
+	dirs := []string{t.TempDir(), t.TempDir(), t.TempDir()}
+	owners := make([]*running, len(dirs))
+	for i := range owners {
+		owners[i] = start(t, r.ownerConfig(fmt.Sprintf("owner-%d", i), dirs[i]), r.owner())
+	}
+	stop := r.steady(12, 40)
+	for change := range 10 {
+		i := change % len(owners)
+		owners[i].end() // leaves
+		r.awaitAnswers(60)
+		owners[i] = start(t, r.ownerConfig(fmt.Sprintf("owner-%d", i), dirs[i]), r.owner()) // joins, and has partitions again
+		r.awaitAnswers(60)
+	}
+	stop()
+	r.report()
+	j := r.verify()
+	for i, owner := range owners {
+		owner.end()
+		r.wantStore(dirs[i], j)
+	}
+}
