@@ -82,13 +82,18 @@ type Command struct {
 // castagnoli is the polynomial of crc32c, which processors compute in hardware.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// crcText adds a text and a zero byte to a sum, as crc32.Update would, without making a slice of it.
+func crcText(sum uint32, text string) uint32 {
+	sum = ^sum
+	for i := range len(text) {
+		sum = castagnoli[byte(sum)^text[i]] ^ sum>>8
+	}
+	return ^(castagnoli[byte(sum)] ^ sum>>8)
+}
+
 // fingerprint tells a repeat from another command under the same id. It guards against mistakes, not against an attacker.
 func (c *Command) fingerprint() uint32 {
-	sum := crc32.Update(0, castagnoli, []byte(c.Type))
-	sum = crc32.Update(sum, castagnoli, []byte{0})
-	sum = crc32.Update(sum, castagnoli, []byte(c.AggregateID))
-	sum = crc32.Update(sum, castagnoli, []byte{0})
-	return crc32.Update(sum, castagnoli, c.Payload)
+	return crc32.Update(crcText(crcText(0, c.Type), c.AggregateID), castagnoli, c.Payload)
 }
 
 // Event is an event in its untyped form, as it lies in the journal.

@@ -12,8 +12,18 @@ import (
 func (r *Round) Settle() (changes []Changes, replies []Reply, gaps []int32) {
 	r.collect()
 	byPartition := make(map[int32]*settling, len(r.held))
+	replies = make([]Reply, 0, r.next)
+	perPartition := make(map[int32]int, len(r.held))
+	for i := range r.decided[:r.next] {
+		if d := &r.decided[i]; d.lasting && d.repeats == nil {
+			perPartition[r.batch.Commands[i].Partition]++
+		}
+	}
 	for partition, o := range r.held {
-		byPartition[partition] = &settling{owned: o, changes: Changes{Partition: partition, Time: r.batch.Now}}
+		byPartition[partition] = &settling{owned: o, changes: Changes{
+			Partition: partition, Time: r.batch.Now,
+			States: make([]StoredState, 0, len(o.dirty)), Answers: make([]Remembered, 0, perPartition[partition]),
+		}}
 	}
 	for i := range r.decided[:r.next] {
 		cmd, d := &r.batch.Commands[i], &r.decided[i]

@@ -129,7 +129,7 @@ func checkBroker(address string) error {
 }
 
 // topicCharacters tells whether s has only characters Kafka allows in the name of a topic.
-func topicCharacters(s string) bool {
+func topicCharacters[T string | []byte](s T) bool {
 	for i := range len(s) {
 		switch c := s[i]; {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '.', c == '_', c == '-':
@@ -145,5 +145,5 @@ const maxTopicName = 249
 
 // topicName tells whether s can be the name of a topic.
 func topicName[T string | []byte](s T) bool {
-	return len(s) > 0 && len(s) <= maxTopicName && topicCharacters(string(s))
+	return len(s) > 0 && len(s) <= maxTopicName && topicCharacters(s)
 }

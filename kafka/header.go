@@ -223,6 +223,9 @@ func readTime(b []byte) (time.Time, bool) {
 }
 
 func readUint(b []byte) (uint64, bool) {
+	if len(b) == 0 { // most commands have neither deadline nor expectation, and ParseUint would allocate an error for each
+		return 0, false
+	}
 	n, err := strconv.ParseUint(string(b), 10, 64)
 	return n, err == nil
 }
