@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/service"
+)
+
+// owner is a running service that owns the group of a stage.
+type owner struct {
+	*service.Service
+	client   *muster.Client
+	metrics  *prometheus.Registry
+	assigned time.Time // when it was given its first partition
+	dir      string
+	stop     context.CancelFunc
+	done     chan error
+}
+
+// own opens and runs a service on an empty directory and returns when it has been given its first partition. end ends it.
+func (c *cluster) own(ctx context.Context, s *stage) (*owner, error) {
+	dir, err := os.MkdirTemp(c.cfg.dir, "muster-bench-")
+	if err != nil {
+		return nil, err
+	}
+	o := &owner{metrics: prometheus.NewRegistry(), dir: dir, done: make(chan error, 1)}
+	o.Service, err = service.Open(ctx, service.Config{
+		Name: s.name, Brokers: c.kafka.Brokers, DataDir: dir, Kafka: c.kafka, Metrics: o.metrics, CallTimeout: 30 * time.Second,
+	}, s.aggregate())
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	o.client = o.Client()
+	run, stop := context.WithCancel(context.WithoutCancel(ctx))
+	o.stop = stop
+	go func() { o.done <- o.Run(run) }()
+	err = until(ctx, func() (bool, error) { return len(o.Status()) > 0, o.Healthy() })
+	o.assigned = time.Now()
+	if err != nil {
+		return nil, errors.Join(err, o.end())
+	}
+	return o, nil
+}
+
+// end stops the service and removes its state.
+func (o *owner) end() error {
+	o.stop()
+	return errors.Join(<-o.done, os.RemoveAll(o.dir))
+}
