@@ -28,7 +28,7 @@ type exchange struct {
 	places          []int32
 	failed          context.CancelCauseFunc
 	end             context.CancelFunc
-	helpers         sync.WaitGroup
+	others          sync.WaitGroup
 }
 
 // number is the header that carries the client's number.
@@ -76,14 +76,14 @@ func (c *cluster) exchange(ctx context.Context, at *stage, s sizes, failed conte
 		return nil, err
 	}
 	sample := sampleReply(at)
-	x.helpers.Go(func() { x.each(running, x.requests, func(in *kgo.Record) { x.serve(running, in, sample) }) })
-	x.helpers.Go(func() { x.each(running, x.hears, x.hear) })
+	x.others.Go(func() { x.each(running, x.requests, func(in *kgo.Record) { x.serve(running, in, sample) }) })
+	x.others.Go(func() { x.each(running, x.hears, x.hear) })
 	return x, nil
 }
 
 func (x *exchange) close() {
 	x.end()
-	x.helpers.Wait()
+	x.others.Wait()
 	for _, client := range []*kgo.Client{x.asks, x.serves, x.requests, x.hears} {
 		if client != nil {
 			client.Close()

@@ -96,9 +96,9 @@ func (c *Consumer) Run(ctx context.Context) error {
 	c.phase, c.end = phaseRunning, cancel
 	c.mu.Unlock()
 
-	var helpers sync.WaitGroup
-	helpers.Go(func() { c.changes.deliver(ctx) })
-	helpers.Go(func() { c.upkeep(ctx) })
+	var others sync.WaitGroup
+	others.Go(func() { c.changes.deliver(ctx) })
+	others.Go(func() { c.upkeep(ctx) })
 	var err error
 	for {
 		if err = c.session(ctx); !errors.Is(err, errMembershipBroken) || ctx.Err() != nil {
@@ -108,7 +108,7 @@ func (c *Consumer) Run(ctx context.Context) error {
 	}
 	interrupted := ctx.Err() != nil
 	cancel()
-	helpers.Wait()
+	others.Wait()
 
 	c.mu.Lock()
 	c.parts, c.phase = map[int32]*part{}, phaseOver
