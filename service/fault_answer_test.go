@@ -78,7 +78,7 @@ func TestFaultEndTxnNeverAnswered(t *testing.T) {
 func TestFaultNetworkGone(t *testing.T) {
 	st := newStage(t, kafkatest.Brokers(t), 2)
 	wire, cfg := &tap{}, st.config()
-	cfg.Kafka.Options, cfg.TransactionTimeout, cfg.SessionTimeout = wire.option(), 500*time.Millisecond, 500*time.Millisecond
+	cfg.Kafka.Options, cfg.TransactionTimeout, cfg.SessionTimeout = wire.option(), 500*time.Millisecond, session
 	s := start(t, cfg, st.owner(nil))
 	caller := start(t, callerOf(st))
 	st.deposits("before", 8, 4, 4, caller)

@@ -59,6 +59,9 @@ func (s *Service) Run(ctx context.Context) error {
 	overtime := time.AfterFunc(s.cfg.drainTimeout(), kill)
 	defer overtime.Stop()
 	owning.Wait()
+	if err := s.sender.Flush(hard); err != nil { // replies of the last batches are under way
+		s.log.Warn("not all replies were acknowledged; callers that retry get them from the next owner", "error", err)
+	}
 	s.client.Close()
 	stopReading()
 	all.Wait()
