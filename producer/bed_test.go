@@ -143,7 +143,7 @@ func (b *bed) dead(command string, partition int32) muster.DeadLetter {
 func (b *bed) decided(topic string) kadm.ListedOffsets {
 	b.t.Helper()
 	adm := kadm.NewClient(b.client)
-	ctx, cancel := context.WithTimeout(b.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), 90*time.Second)
 	defer cancel()
 	for {
 		stable, err := adm.ListCommittedOffsets(ctx, topic)
