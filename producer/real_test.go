@@ -123,7 +123,7 @@ func TestRealLanes(t *testing.T) {
 func TestRealBrokerKilledUnderCommits(t *testing.T) {
 	if os.Getenv("MUSTER_SOAK") == "" {
 		t.Skip("set MUSTER_SOAK=1: after four kill -9 the only broker sometimes leaves markers of committed transactions unwritten for more " +
-			"than 90 s, which is being looked into; service.TestBrokerKilled kills a broker under the whole engine")
+			"than 90 s, which is not understood yet; service.TestThreeBrokers kills one of three")
 	}
 	cluster := kafkatest.Real(t)
 	b := onKafka(t, cluster)

@@ -76,7 +76,6 @@ func TestFaultCodes(t *testing.T) {
 		{key: kmsg.Fetch, err: kerr.OffsetNotAvailable},
 		{key: kmsg.OffsetCommit, err: kerr.CoordinatorLoadInProgress},
 		{key: kmsg.OffsetCommit, err: kerr.IllegalGeneration},
-		{key: kmsg.Metadata, err: kerr.LeaderNotAvailable},
 		{key: kmsg.FindCoordinator, err: kerr.CoordinatorNotAvailable, restart: true},
 	}
 	for _, c := range storms {
