@@ -37,7 +37,7 @@ type Config struct {
 
 	// BufferBytes is how much memory the commands of one partition may take that have arrived and are not done yet. Above it fetching from
 	// that partition pauses; it resumes at half. What a fetch in flight brings is added, so the true bound is one fetch higher: 2 MiB as
-	// sent, 64 MiB per batch when decompressed (package kafka sets that limit). Zero means 16 MiB.
+	// sent, 64 MiB per batch when decompressed (package kafka sets that limit). Zero means 4 MiB.
 	BufferBytes int
 
 	// SessionTimeout is how long the group waits for a silent member before its partitions go to others. The broker bounds it by
@@ -67,7 +67,7 @@ const (
 	maxLanes            = 64
 	defaultBatchRecords = 5000
 	defaultBatchBytes   = 4 << 20
-	defaultBufferBytes  = 16 << 20
+	defaultBufferBytes  = 4 << 20
 	defaultSession      = 10 * time.Second
 	defaultRevoke       = 10 * time.Second
 
@@ -84,8 +84,8 @@ const (
 	// metadataAge lets a moved leader be noticed after this long; kgo's default is five seconds.
 	metadataAge = 50 * time.Millisecond
 
-	fetchBytes          = 16 << 20 // of one response
-	fetchPartitionBytes = 2 << 20  // of one partition in a response
+	fetchBytes          = 8 << 20 // of one response
+	fetchPartitionBytes = 1 << 20 // of one partition in a response
 )
 
 // Validate returns all faults of the configuration joined into one error, or nil.

@@ -13,8 +13,11 @@ import (
 // EncodeEvent gives the record of an event: key "<aggregate id>/<revision>", partition e.Partition, value the payload. A null payload is
 // written as an empty one, because null would be a tombstone. Payload, Answer and the values of user headers are not copied; they must
 // not change until the record is written.
-func EncodeEvent(e *muster.Event, topic string) *kgo.Record {
-	w := newWriter(metaHeads+5+len(e.Headers), metaSize(&e.Meta)+len(e.AggregateID)+5*wordBytes)
+func EncodeEvent(e *muster.Event, topic string) *kgo.Record { return (*Slab)(nil).Event(e, topic) }
+
+// Event is [EncodeEvent] with memory from the slab.
+func (s *Slab) Event(e *muster.Event, topic string) *kgo.Record {
+	w := s.writer(metaHeads+5+len(e.Headers), metaSize(&e.Meta)+len(e.AggregateID)+5*wordBytes)
 	key := w.eventKey(e.AggregateID, e.Revision)
 	w.meta(&e.Meta)
 	w.uint(headSequence, e.Revision)
@@ -27,7 +30,9 @@ func EncodeEvent(e *muster.Event, topic string) *kgo.Record {
 		}
 	}
 	w.own(e.Headers)
-	return &kgo.Record{Topic: topic, Partition: e.Partition, Key: key, Value: notNull(e.Payload), Headers: w.heads, Timestamp: e.Time}
+	r := s.record(&w)
+	r.Topic, r.Partition, r.Key, r.Value, r.Timestamp = topic, e.Partition, key, notNull(e.Payload), e.Time
+	return r
 }
 
 // DecodeEvent reads a record of the journal of g. A null value is [ErrTombstone]; a record without muster-format is [ErrForeign]; both

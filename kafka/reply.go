@@ -19,6 +19,11 @@ const (
 // The error is a PermissionDenied [muster.Error] when the command asked for an answer to a topic that is no reply topic under prefix: an
 // owner must not be talked into writing anywhere else. Drop such a reply and count it.
 func EncodeReply(r *muster.Reply, prefix string) (*kgo.Record, error) {
+	return (*Slab)(nil).Reply(r, prefix)
+}
+
+// Reply is [EncodeReply] with memory from the slab.
+func (s *Slab) Reply(r *muster.Reply, prefix string) (*kgo.Record, error) {
 	if under := muster.ReplyTopic(prefix, ""); !strings.HasPrefix(r.To.Topic, under) || len(r.To.Topic) == len(under) ||
 		!topicName(r.To.Topic) || r.To.Partition < 0 {
 		return nil, &muster.Error{
@@ -31,7 +36,7 @@ func EncodeReply(r *muster.Reply, prefix string) (*kgo.Record, error) {
 	if m == nil {
 		m = &muster.Meta{ID: r.CommandID}
 	}
-	w := newWriter(metaHeads, metaSize(m)+2*len(r.CommandID)+len(replyIDSuffix)+len(replyTypeSuffix)+len(muster.ContentProtobuf))
+	w := s.writer(metaHeads, metaSize(m)+2*len(r.CommandID)+len(replyIDSuffix)+len(replyTypeSuffix)+len(muster.ContentProtobuf))
 	key := w.key(r.CommandID)
 	w.text(headSpecVersion, specVersion)
 	w.joined(headID, r.CommandID, replyIDSuffix)
@@ -45,10 +50,11 @@ func EncodeReply(r *muster.Reply, prefix string) (*kgo.Record, error) {
 	w.text(headTraceState, m.TraceState)
 	w.text(headFormat, formatOne)
 	size := 64 + len(r.Outcome.Message) + len(r.Outcome.Payload) + len(r.Outcome.Position.Topic) + len(r.Outcome.ContentType)
-	return &kgo.Record{
-		Topic: r.To.Topic, Partition: r.To.Partition, Key: key,
-		Value: r.Outcome.Encode(make([]byte, 0, size)), Headers: w.heads,
-	}, nil
+	out := s.record(&w)
+	out.Topic, out.Partition, out.Key, out.Value = r.To.Topic, r.To.Partition, key, r.Outcome.Encode(s.room(size))
+	s.wrote(out.Value)
+	out.Value = out.Value[:len(out.Value):len(out.Value)]
+	return out, nil
 }
 
 // DecodeReply reads a record of a reply topic, and sets CommandID from its key. [ErrTombstone] and [ErrForeign] are as with

@@ -18,8 +18,10 @@ import (
 func (s *Sender) SendReplies(ctx context.Context, replies []muster.Reply) (dropped int, err error) {
 	s.forget()
 	room := int64(orDefault(s.cfg.ReplyRoom, defaultReplyRoom))
+	ctx = context.WithoutCancel(ctx)
+	slab := kafka.NewSlab(len(replies))
 	for i := range replies {
-		record, fault := kafka.EncodeReply(&replies[i], s.cfg.Kafka.Prefix)
+		record, fault := slab.Reply(&replies[i], s.cfg.Kafka.Prefix)
 		if fault == nil && s.waiting.Load() >= room {
 			fault = errNoRoom
 		}
@@ -31,7 +33,7 @@ func (s *Sender) SendReplies(ctx context.Context, replies []muster.Reply) (dropp
 			continue
 		}
 		s.waiting.Add(1)
-		s.client.TryProduce(context.WithoutCancel(ctx), record, s.replied)
+		s.client.TryProduce(ctx, record, s.replied)
 	}
 	s.dropped.Add(int64(dropped))
 	return dropped, err
