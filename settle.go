@@ -133,8 +133,14 @@ func (p *Processor) Replay(partition int32, events []Event, next int64) (Changes
 	if o == nil {
 		return Changes{}, fmt.Errorf("%s[%d]: %w", p.behaviour.group.name, partition, ErrNotHeld)
 	}
-	c := Changes{Partition: partition, Next: next}
-	touched := map[*resident]*Event{} // and the last event of each
+	answers := 0
+	for i := range events {
+		if events[i].Last() && events[i].Answer != nil {
+			answers++
+		}
+	}
+	c := Changes{Partition: partition, Next: next, Answers: make([]Remembered, 0, answers)}
+	touched := make(map[*resident]*Event, len(events)) // and the last event of each
 	for i := range events {
 		e := &events[i]
 		r := o.resident(e.AggregateID)
