@@ -27,6 +27,7 @@ type Consumer struct {
 
 	changes *changes
 	wake    []chan struct{} // one per lane, room for one token: there may be something to poll
+	second  []chan struct{} // likewise, for who waits in PollBacklog
 	relane  chan struct{}   // room for one: read the leaders of the journal now
 
 	telling sync.Mutex // held while OnFault is called
@@ -67,7 +68,7 @@ func Open(ctx context.Context, config Config) (*Consumer, error) {
 		parts: map[int32]*part{}, hidden: map[int32]bool{}, lanes: newLanes(config.lanes()), turn: make([]int, config.lanes()), ended: make(chan struct{}),
 	}
 	for range config.lanes() {
-		c.wake = append(c.wake, make(chan struct{}, 1))
+		c.wake, c.second = append(c.wake, make(chan struct{}, 1)), append(c.second, make(chan struct{}, 1))
 	}
 	admin, err := config.Kafka.Client(kgo.MetadataMinAge(metadataAge))
 	if err != nil {
@@ -139,7 +140,7 @@ func (c *Consumer) serve(p *part) {
 	defer c.mu.Unlock()
 	if c.parts[p.partition] == p {
 		p.served = true
-		signal(c.wake[p.lane])
+		c.rouse(p.lane)
 	}
 }
 

@@ -85,7 +85,7 @@ func (s *session) passBatch(client *kgo.Client, e *kgo.ErrDecompressTooLarge) {
 		}
 		p.unreadable[record] = fault
 		p.receive([]*kgo.Record{record}, p.high)
-		signal(s.wake[p.lane])
+		s.rouse(p.lane)
 	}
 	s.mu.Unlock()
 	if p == nil {

@@ -88,7 +88,7 @@ func (c *Consumer) readLeaders(ctx context.Context) error {
 	c.lanes.update(leaderOf)
 	for _, p := range c.parts {
 		p.lane = c.lanes.of(p.partition)
-		signal(c.wake[p.lane])
+		c.rouse(p.lane)
 	}
 	return nil
 }

@@ -191,3 +191,53 @@ func TestAnUnknownLaneIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// A backlog is split: while one half of the partitions is in hand, PollBacklog gives the other half; it waits while there is less than a batch.
+func TestBacklogIsSplit(t *testing.T) {
+	const partitions, batch, each = 4, 100, 60
+	c := start(t, partitions)
+	keys := c.keys()
+	for p := range partitions {
+		c.send(keys[p], 0, each)
+	}
+	cfg := oneLane(c.config("a"))
+	cfg.BatchRecords = batch
+	m := run(t, cfg)
+	m.serveAll(partitions)
+	eventually(t, "everything is buffered", func() bool { return m.Buffered() == partitions*each })
+
+	first := m.poll(0)
+	second, err := m.PollBacklog(within(t), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(first.Commands) != batch || len(second.Commands) != batch {
+		t.Fatalf("the batches hold %d and %d commands; want %d each", len(first.Commands), len(second.Commands), batch)
+	}
+	for _, p := range second.Partitions() {
+		if slices.Contains(first.Partitions(), p) {
+			t.Fatalf("partition %d is in both hands: %v, %v", p, first.Partitions(), second.Partitions())
+		}
+	}
+
+	polled := make(chan *consumer.Work, 1)
+	go func() {
+		w, _ := m.PollBacklog(t.Context(), 0)
+		polled <- w
+	}()
+	first.Done(batch)
+	if rest := m.poll(0); len(rest.Commands) != 2*each-batch {
+		t.Fatalf("%d commands came after the first batch was done; want the %d left of its partitions", len(rest.Commands), 2*each-batch)
+	}
+	select {
+	case w := <-polled:
+		t.Fatalf("PollBacklog gave %d commands, less than a batch", len(w.Commands))
+	default:
+	}
+	second.Done(batch)
+	c.send(keys[0], each, 2*batch)
+	c.send(keys[1], each, 2*batch)
+	if w := <-polled; len(w.Commands) != batch {
+		t.Fatalf("PollBacklog gave %d commands; want a whole batch", len(w.Commands))
+	}
+}

@@ -111,7 +111,7 @@ func (s *session) take(client *kgo.Client, fetches kgo.Fetches) {
 		p.receive(f.Records, f.HighWatermark)
 		s.fetchLocked(p)
 		if p.buffer.records > p.taken {
-			signal(s.wake[p.lane])
+			s.rouse(p.lane)
 		}
 	})
 }

@@ -31,10 +31,20 @@ type share struct {
 	cursor       reader // used while the share grows, under consumer.mu
 }
 
+// PollBacklog is [Consumer.Poll] for a second one that works on the lane: it waits until there is so much that a whole batch can be handed
+// out while another one is in hand. So it changes nothing where commands come one by one.
+func (c *Consumer) PollBacklog(ctx context.Context, lane int) (*Work, error) {
+	return c.poll(ctx, lane, c.config.batchRecords(), c.second)
+}
+
 // Poll waits until a command of the lane can be handed out, then gives everything that has arrived up to the bounds of the configuration.
 // What does not fit is left in fair shares, so that a partition with a backlog does not hold up the others. The error is that of ctx, or
 // [muster.ErrShuttingDown] after Run has ended.
 func (c *Consumer) Poll(ctx context.Context, lane int) (*Work, error) {
+	return c.poll(ctx, lane, 1, c.wake)
+}
+
+func (c *Consumer) poll(ctx context.Context, lane, least int, wake []chan struct{}) (*Work, error) {
 	if lane < 0 || lane >= len(c.wake) {
 		return nil, fmt.Errorf("consumer: there is no lane %d; lanes are 0 to %d", lane, len(c.wake)-1)
 	}
@@ -42,12 +52,12 @@ func (c *Consumer) Poll(ctx context.Context, lane int) (*Work, error) {
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}
-		if w := c.handOut(lane); w != nil {
+		if w := c.handOut(lane, least); w != nil {
 			w.decode()
 			return w, nil
 		}
 		select {
-		case <-c.wake[lane]:
+		case <-wake[lane]:
 		case <-ctx.Done():
 		case <-c.ended:
 			return nil, fmt.Errorf("consumer of group %q has ended: %w", c.config.Group.Name(), muster.ErrShuttingDown)
@@ -55,13 +65,23 @@ func (c *Consumer) Poll(ctx context.Context, lane int) (*Work, error) {
 	}
 }
 
+// rouse tells whoever polls a lane that there may be something.
+func (c *Consumer) rouse(lane int) {
+	signal(c.wake[lane])
+	signal(c.second[lane])
+}
+
 // handOut takes records for one Work, or gives nil when there are none.
-func (c *Consumer) handOut(lane int) *Work {
+func (c *Consumer) handOut(lane, least int) *Work {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	ready := c.readyLocked(lane)
-	if len(ready) == 0 {
+	if len(ready) == 0 || waiting(ready) < least {
 		return nil
+	}
+	// Of a backlog, half of the partitions suffice: the others are for who polls the lane while this Work is in hand.
+	if half := (len(ready) + 1) / 2; len(ready) >= splitAbove && waiting(ready[:half]) >= c.config.batchRecords() {
+		ready = ready[:half]
 	}
 	w := &Work{consumer: c, shares: make([]share, len(ready))}
 	for i, p := range ready {
@@ -70,9 +90,21 @@ func (c *Consumer) handOut(lane int) *Work {
 	left := w.growLocked(c.config.batchRecords(), c.config.batchBytes())
 	w.gatherLocked()
 	if left {
-		signal(c.wake[lane]) // for another goroutine that polls the same lane
+		c.rouse(lane) // for another goroutine that polls the same lane
 	}
 	return w
+}
+
+// splitAbove is from how many partitions on a backlog is split: with few, sharing fairly matters more.
+const splitAbove = 4
+
+// waiting counts the records that can be handed out.
+func waiting(parts []*part) int {
+	n := 0
+	for _, p := range parts {
+		n += p.buffer.records
+	}
+	return n
 }
 
 // readyLocked gives the parts of a lane that have something to hand out. Who comes first changes from call to call: the last ones are the
@@ -183,7 +215,7 @@ func (w *Work) Done(consumed int) {
 		p.taken = 0
 		c.fetchLocked(p)
 		if p.buffer.records > 0 {
-			signal(c.wake[p.lane])
+			c.rouse(p.lane)
 		}
 	}
 }

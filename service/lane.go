@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/seed-3eec0498/muster"
@@ -12,11 +13,15 @@ import (
 
 // lane is one batch loop: poll, decide, commit, store, reply, one batch after another. Nothing waits for a timer: a batch is what arrived
 // while the one before was committed.
+//
+// While there is a backlog a second hand works beside the first one, on other partitions: it decides, stores and answers while the first one
+// commits. Transactions of the lane still follow one another.
 type lane struct {
 	o       *owner
 	index   int
 	sink    sink
 	workers *workers
+	turn    sync.Mutex // held over a commit, and over settling one
 }
 
 // sink is a [muster.Sink] that can be asked to settle a transaction whose outcome it could not learn.
@@ -29,15 +34,23 @@ func newLane(o *owner, index int) *lane {
 	return &lane{o: o, index: index, sink: o.producer.Lane(index), workers: newWorkers(o.cfg.Workers, o.cfg.handlerDeadline())}
 }
 
-// run works until ctx ends; the batch in hand then is finished, bounded by hard.
+// run works until ctx ends; the batches in hand then are finished, bounded by hard.
 func (l *lane) run(ctx, hard context.Context) {
+	var second sync.WaitGroup
+	defer second.Wait()
+	second.Go(func() { l.hand(ctx, hard, 2*l.index+1, l.o.consumer.PollBacklog) })
+	l.hand(ctx, hard, 2*l.index, l.o.consumer.Poll)
+}
+
+// hand is one of the two loops of a lane; number tells it from all others of the owner.
+func (l *lane) hand(ctx, hard context.Context, number int, poll func(context.Context, int) (*consumer.Work, error)) {
 	again := pause{}
 	for {
-		work, err := l.o.consumer.Poll(ctx, l.index)
+		work, err := poll(ctx, l.index)
 		if err != nil {
 			return // ctx ended, or the consumer did; its Run tells why
 		}
-		l.o.take(l.index, work.Partitions())
+		l.o.take(number, work.Partitions())
 		done, suspend := l.process(hard, work)
 		if suspend != nil {
 			l.o.hold(suspend)
@@ -46,7 +59,7 @@ func (l *lane) run(ctx, hard context.Context) {
 		if suspend != nil {
 			l.o.suspend(suspend) // while it is in hand: a release, and the assignment after it, wait
 		}
-		l.o.put(l.index)
+		l.o.put(number)
 		if done > 0 || suspend != nil {
 			again = pause{}
 		} else if !again.wait(ctx) { // fenced or revoked: the group needs a moment to tell us
@@ -106,6 +119,8 @@ func (l *lane) process(hard context.Context, work *consumer.Work) (done int, sus
 // settleTransaction makes certain what became of a transaction before the journal is read: an open one would hide what it wrote. The lane
 // could not commit anything else before that either.
 func (l *lane) settleTransaction(ctx context.Context) {
+	l.turn.Lock()
+	defer l.turn.Unlock()
 	again := pause{}
 	for ctx.Err() == nil {
 		err := l.sink.Settle(ctx)
@@ -137,8 +152,10 @@ func (l *lane) decide(ctx context.Context, round *muster.Round) {
 }
 
 func (l *lane) commit(ctx context.Context, round *muster.Round) error {
-	began := time.Now()
 	decision := round.Decision()
+	l.turn.Lock()
+	defer l.turn.Unlock()
+	began := time.Now()
 	err := l.sink.Commit(ctx, decision)
 	l.o.metrics.stage(l.o.group.Name(), "commit", time.Since(began))
 	if err == nil {
