@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Three owners leave and come back in turn, 20 changes of the membership, while callers ask and retry: they see no error, nothing is lost
+// Three owners leave and come back in turn, 100 changes of the membership (20 with -short), while callers ask and retry: they see no error, nothing is lost
 // or doubled, and the order holds.
 func TestRebalanceUnderLoad(t *testing.T) {
 	r := newRun(t, anyBrokers(t), 12, 2)
@@ -15,12 +15,16 @@ func TestRebalanceUnderLoad(t *testing.T) {
 		owners[i] = start(t, r.ownerConfig(fmt.Sprintf("owner-%d", i), dirs[i]), r.owner())
 	}
 	stop := r.steady(12, 40)
-	for change := range 10 {
+	changes := 50
+	if testing.Short() {
+		changes = 10
+	}
+	for change := range changes {
 		i := change % len(owners)
 		owners[i].end() // leaves
-		r.awaitAnswers(60)
+		r.awaitAnswers(30)
 		owners[i] = start(t, r.ownerConfig(fmt.Sprintf("owner-%d", i), dirs[i]), r.owner()) // joins, and has partitions again
-		r.awaitAnswers(60)
+		r.awaitAnswers(30)
 	}
 	stop()
 	r.report()
