@@ -97,20 +97,16 @@ func (x *execution) run(ctx context.Context) (outcome *Outcome, refusal *Error) 
 		Purpose: PurposeCommand, Group: x.behaviour.group.name, Type: x.cmd.Type, AggregateID: x.cmd.AggregateID,
 		MessageID: x.cmd.ID, ContentType: x.cmd.ContentType,
 	}
-	decide, decides := x.behaviour.decide[x.cmd.Type]
-	answer, answers := x.behaviour.answer[x.cmd.Type]
-	if !decides && !answers {
+	reaction, known := x.behaviour.reaction(x.cmd.Type)
+	if !known {
 		return nil, refuse(Unimplemented, ReasonNoHandler, "group %s has no handler for %s; is the owner older than the caller?", place.Group, x.cmd.Type)
 	}
-	decode, handle := decide.in, decide.run
-	if answers {
-		x.readOnly, decode, handle = true, answer.in, answer.run
-	}
-	in, err := decode(x.codec, place, x.cmd.Payload)
+	x.readOnly = reaction.query
+	in, err := reaction.decode(x.codec, place, x.cmd.Payload)
 	if err != nil {
 		return nil, refuse(InvalidArgument, ReasonUndecodable, "%v", err)
 	}
-	out, err := handle(withMeta(ctx, &x.cmd.Meta), x, in)
+	out, err := reaction.run(withMeta(ctx, &x.cmd.Meta), x, in)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, overrun(&x.cmd)

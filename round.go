@@ -118,7 +118,7 @@ func (r *Round) settledAtOnce(i int) bool {
 // begin: then this command is for the next slice.
 func (r *Round) link(i, begin int) bool {
 	cmd := &r.batch.Commands[i]
-	if _, query := r.p.behaviour.answer[cmd.Type]; query {
+	if r.p.behaviour.isQuery(cmd.Type) {
 		return true // a query is asked anew each time, whatever its id
 	}
 	seen := r.held[cmd.Partition].seen

@@ -70,8 +70,7 @@ func (u *Unit) GiveUp(turn uint64) bool {
 func (u *Unit) prepare(i int) *execution {
 	cmd, p := &u.round.batch.Commands[i], u.round.p
 	cmd.Revision = 0 // not known yet, whatever an earlier attempt left there
-	_, query := p.behaviour.answer[cmd.Type]
-	if !query && u.repeat(i) {
+	if !p.behaviour.isQuery(cmd.Type) && u.repeat(i) {
 		return nil
 	}
 	if !cmd.Deadline.IsZero() && u.round.batch.Now.Sub(cmd.Deadline) > p.tolerance {
@@ -177,7 +176,7 @@ func (u *Unit) refuse(i int, refusal *Error) {
 	cmd, d := &u.round.batch.Commands[i], &u.round.decided[i]
 	d.outcome = outcomeOf(refusal)
 	d.outcome.Revision = cmd.Revision
-	if _, query := u.round.p.behaviour.answer[cmd.Type]; query {
+	if u.round.p.behaviour.isQuery(cmd.Type) {
 		return
 	}
 	if refusal.lasting() {
