@@ -27,20 +27,21 @@ type Progress struct {
 	Next      int64 // offset of the next command to read
 }
 
-// Decision is what one batch leads to. Events, dead letters and offsets are one transaction.
+// Decision is what one batch leads to. Events, dead letters, written commands and offsets are one transaction.
 type Decision struct {
-	Group   *Group
-	Events  []Event // in log order per partition; [Sink.Commit] sets their Topic and Offset
-	Dead    []DeadLetter
-	Offsets []Progress // sorted by partition
+	Group    *Group
+	Events   []Event // in log order per partition; [Sink.Commit] sets their Topic and Offset
+	Dead     []DeadLetter
+	Commands []Written  // in the order of the commands whose handlers wrote them
+	Offsets  []Progress // sorted by partition
 }
 
-// Writes tells whether the decision needs a transaction; without events and dead letters a plain offset commit does.
-func (d *Decision) Writes() bool { return len(d.Events)+len(d.Dead) > 0 }
+// Writes tells whether the decision needs a transaction; where it writes nothing, a plain offset commit does.
+func (d *Decision) Writes() bool { return len(d.Events)+len(d.Dead)+len(d.Commands) > 0 }
 
 // Sink makes decisions durable.
 type Sink interface {
-	// Commit writes events and dead letters and moves the consumed offsets, all or nothing. After nil every in-sync replica has
+	// Commit writes events, dead letters and commands and moves the consumed offsets, all or nothing. After nil every in-sync replica has
 	// them, any read_committed reader may see them, and the events carry their offsets. The errors are these three, wrapped:
 	// [ErrAborted]: nothing happened, decide again from stored state. [ErrFenced]: a partition has a new owner, drop its
 	// overlay. [ErrUnknown]: cannot be told; read the journal again before anything else is decided. One call at a time; d is

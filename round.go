@@ -29,6 +29,7 @@ type Round struct {
 type decided struct {
 	outcome     *Outcome
 	events      []Event
+	written     []Written
 	r           *resident // whose events these are; nil without events
 	dead        *Error    // not nil: a dead letter with this cause
 	lasting     bool      // the outcome is the answer to every repeat of the id
@@ -200,6 +201,7 @@ func (r *Round) Decision() *Decision {
 		next[cmd.Partition] = cmd.Offset + 1
 		one.at = len(d.Events)
 		d.Events = append(d.Events, one.events...)
+		d.Commands = append(d.Commands, one.written...)
 		if one.dead != nil {
 			d.Dead = append(d.Dead, DeadLetter{Command: *cmd, Cause: *one.dead, Time: r.batch.Now})
 		}
