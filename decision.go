@@ -57,11 +57,31 @@ var (
 )
 
 // RecordFault is the part of an [ErrAborted] that names one message as the culprit: it can never be written. The batch is decided
-// again with that command refused.
+// again with that command refused. There may be several, see [RecordFaults].
 type RecordFault struct {
-	CommandID string
-	Partition int32
+	CommandID string // of the command that led to the record
+	Partition int32  // where that command lies
+	Target    string // the group whose command topic cannot be written to; empty where the record itself is the trouble
 	Cause     error
+}
+
+// RecordFaults finds all of them in the error of a commit.
+func RecordFaults(err error) []*RecordFault {
+	switch e := err.(type) { //nolint:errorlint // every branch of the tree is wanted, not the first match
+	case nil:
+		return nil
+	case *RecordFault:
+		return []*RecordFault{e}
+	case interface{ Unwrap() error }:
+		return RecordFaults(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		var all []*RecordFault
+		for _, one := range e.Unwrap() {
+			all = append(all, RecordFaults(one)...)
+		}
+		return all
+	}
+	return nil
 }
 
 // Error names the partition and the cause.

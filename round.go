@@ -105,7 +105,7 @@ func (r *Round) settledAtOnce(i int) bool {
 	d.first = i
 	refusal := cmd.Fault
 	if culprit := r.culprits[cmd.ID]; culprit != nil && culprit.Partition == cmd.Partition {
-		refusal = refuse(Internal, ReasonTooLarge, "the events of %s cannot be written: %v", cmd.Type, culprit.Cause)
+		refusal = culprit.refusal(cmd)
 	}
 	if refusal != nil {
 		refusal.toolkit = true
@@ -113,6 +113,13 @@ func (r *Round) settledAtOnce(i int) bool {
 		return true
 	}
 	return false
+}
+
+func (f *RecordFault) refusal(cmd *Command) *Error {
+	if f.Target != "" {
+		return refuse(FailedPrecondition, ReasonNoTarget, "a command that %s writes to group %s cannot be written: %v", cmd.Type, f.Target, f.Cause)
+	}
+	return refuse(Internal, ReasonTooLarge, "a record of %s cannot be written: %v", cmd.Type, f.Cause)
 }
 
 // link notes which commands of the round share an id. It reports false when the answer depends on another unit of the slice that begins at
