@@ -2,10 +2,6 @@ package muster
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"maps"
-	"slices"
 	"time"
 )
 
@@ -13,37 +9,11 @@ import (
 // It is made once at start and read-only afterwards.
 type Aggregate[S any] struct{ behaviour *Behaviour }
 
-// Behaviour is an [Aggregate] without its type parameter, as the processor runs it. Only [NewAggregate] makes one.
-type Behaviour struct {
-	group  *Group
-	zero   func() any
-	state  func(Codec, Place, []byte) (any, error) // decodes a stored state
-	decide map[string]decider
-	answer map[string]answerer
-	evolve map[string]evolver
-	faults []error
-}
-
-type decider struct {
-	in  func(Codec, Place, []byte) (any, error)
-	run func(context.Context, *execution, any) (any, error)
-}
-
-type answerer struct {
-	in  func(Codec, Place, []byte) (any, error)
-	run func(ctx context.Context, x *execution, in any) (any, error)
-}
-
-type evolver struct {
-	event func(Codec, Place, []byte) (any, error)
-	fold  func(state, event any) any
-}
-
 // NewAggregate begins the definition of the aggregates of a group; zero makes the state of one that has no event yet.
 func NewAggregate[S any](g *Group, zero func() S) *Aggregate[S] {
 	b := &Behaviour{
 		group: g, zero: func() any { return zero() }, state: valueOf[S]{}.decode,
-		decide: map[string]decider{}, answer: map[string]answerer{}, evolve: map[string]evolver{},
+		reactions: map[string]reaction{}, evolve: map[string]evolver{},
 	}
 	if err := (valueOf[S]{}).check(); err != nil {
 		b.faultf("group %q: state: %v", g.name, err)
@@ -68,8 +38,8 @@ func Decide[S, In, Out any](a *Aggregate[S], c *CommandType[In, Out], fn func(ct
 	if !b.handles("command", c.group, c.name, fn == nil) {
 		return
 	}
-	b.decide[c.name] = decider{
-		in: valueOf[In]{}.decode,
+	b.reactions[c.name] = reaction{
+		decode: valueOf[In]{}.decode,
 		run: func(ctx context.Context, x *execution, in any) (any, error) {
 			return fn(ctx, &Root[S]{x: x}, in.(In))
 		},
@@ -104,52 +74,13 @@ func Answer[S, In, Out any](a *Aggregate[S], q *QueryType[In, Out], fn func(ctx 
 	if !b.handles("query", q.group, q.name, fn == nil) {
 		return
 	}
-	b.answer[q.name] = answerer{
-		in: valueOf[In]{}.decode,
+	b.reactions[q.name] = reaction{
+		query: true, decode: valueOf[In]{}.decode,
 		run: func(ctx context.Context, x *execution, in any) (any, error) {
 			state := State[S]{value: x.state.(S), id: x.cmd.AggregateID, revision: x.revision}
 			return fn(ctx, state, in.(In))
 		},
 	}
-}
-
-func (b *Behaviour) handles(kind string, g *Group, name string, missing bool) bool {
-	if missing {
-		b.faultf("group %q: %s %q has a nil handler; give it a function", b.group.name, kind, name)
-		return false
-	}
-	if g != b.group {
-		b.faultf("%s %q belongs to group %q, not to %q", kind, name, g.name, b.group.name)
-		return false
-	}
-	_, decided := b.decide[name]
-	_, answered := b.answer[name]
-	if decided || answered {
-		b.faultf("group %q: %s %q has two handlers; remove one", b.group.name, kind, name)
-		return false
-	}
-	return true
-}
-
-// Group gives the group whose aggregates behave so.
-func (b *Behaviour) Group() *Group { return b.group }
-
-// Validate reports everything wrong with the definition and its group, joined: bad or double names, two handlers for one command,
-// a declared event without evolve function.
-func (b *Behaviour) Validate() error {
-	faults := append([]error{b.group.Validate()}, b.faults...)
-	b.group.mu.Lock()
-	defer b.group.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(b.group.types)) {
-		if _, known := b.evolve[name]; b.group.types[name] == "event" && !known {
-			faults = append(faults, fmt.Errorf("group %q: event %q has no evolve function; add muster.Evolve for it", b.group.name, name))
-		}
-	}
-	return errors.Join(faults...)
-}
-
-func (b *Behaviour) faultf(format string, args ...any) {
-	b.faults = append(b.faults, fmt.Errorf(format, args...))
 }
 
 // Root is the aggregate a decide function works on. It is valid until that function returns.

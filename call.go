@@ -14,6 +14,7 @@ type outgoing struct {
 	timeout time.Duration
 	receipt *Receipt
 	waits   []Awaited
+	onStep  func(*Step) bool // not nil: progress is wanted; false ends the call
 }
 
 // Receipt tells what is known of a command beside its result. Ask for one with [ReceiptTo].
@@ -49,6 +50,10 @@ func WithHeader(key string, value []byte) CallOption {
 // Timeout bounds a call whose context has no earlier deadline. It travels with the command: an owner that reads it too late does not
 // execute it. The default is the client's, 5 s unless configured.
 func Timeout(d time.Duration) CallOption { return func(o *outgoing) { o.timeout = d } }
+
+// NoDeadline frees a command that a handler sends or writes from the deadline it inherits: it is executed however late it is read. A call
+// has one all the same.
+func NoDeadline() CallOption { return func(o *outgoing) { o.cmd.Deadline = time.Time{} } }
 
 // Correlation sets the correlation id; the default is that of the message in hand, or else the command's own id.
 func Correlation(id string) CallOption { return func(o *outgoing) { o.cmd.CorrelationID = id } }
@@ -105,7 +110,7 @@ func call[Out any](ctx context.Context, client *Client, g *Group, name, id strin
 	}
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
-	outcome, err := client.Call(ctx, g, &o.cmd)
+	outcome, err := client.call(ctx, g, &o.cmd, client.readable(o))
 	if err != nil {
 		return none, err
 	}
@@ -118,15 +123,22 @@ func call[Out any](ctx context.Context, client *Client, g *Group, name, id strin
 	if outcome.Omitted {
 		return none, refuse(DataLoss, "result-omitted", "command %s was done at revision %d, but its result was too large to be kept for a repeat; query the state instead", o.cmd.ID, outcome.Revision)
 	}
+	if outcome.ContentType == "" && len(outcome.Payload) == 0 {
+		return out.empty(), waited(ctx, o.waits, outcome.Position) // a stateless handler that set no answer
+	}
 	place := Place{Purpose: PurposeReply, Group: g.name, Type: name, AggregateID: id, MessageID: o.cmd.ID, ContentType: outcome.ContentType}
 	v, err := out.decode(client.codec, place, outcome.Payload)
 	if err != nil {
 		return none, refuse(Internal, ReasonBadResult, "the command was done, but its result cannot be read: %v; do caller and owner share the contract?", err)
 	}
-	for _, view := range o.waits {
-		if err := view.Await(ctx, outcome.Position); err != nil {
-			return v.(Out), err
+	return v.(Out), waited(ctx, o.waits, outcome.Position)
+}
+
+func waited(ctx context.Context, views []Awaited, pos Position) error {
+	for _, view := range views {
+		if err := view.Await(ctx, pos); err != nil {
+			return err
 		}
 	}
-	return v.(Out), nil
+	return nil
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"time"
-
-	"github.com/google/uuid"
 )
 
 // Sender writes commands to their topics.
@@ -45,7 +43,7 @@ type ClientConfig struct {
 func NewClient(cfg ClientConfig) *Client {
 	c := &Client{
 		sender: cfg.Sender, codec: cfg.Codec, replyTo: cfg.ReplyTo, timeout: cfg.Timeout, now: cfg.Now, ready: cfg.Ready,
-		waiting: waiters{byID: map[string][]chan *Outcome{}},
+		waiting: waiters{byID: map[string][]*waiter{}},
 	}
 	if c.codec == nil {
 		c.codec = PlainCodec{}
@@ -61,31 +59,21 @@ func NewClient(cfg ClientConfig) *Client {
 
 // outgoing makes a command ready to be sent, everything about it checked.
 func (c *Client) outgoing(ctx context.Context, g *Group, name, id string, in any, opts []CallOption) (*outgoing, error) {
-	o := &outgoing{timeout: c.timeout}
-	o.cmd.Meta = Meta{Type: name, Group: g.name, AggregateID: id, Time: c.now().UTC().Truncate(time.Microsecond)}
+	if c == nil {
+		return nil, refuse(FailedPrecondition, "no-client", "there is no client to send %s with; open a service and take its Client", name)
+	}
+	o, l := &outgoing{}, lineageFrom(ctx)
+	o.begin(c.now().UTC().Truncate(time.Microsecond), g, name, id)
 	if cause, ok := MetaFrom(ctx); ok {
-		o.cmd.CorrelationID, o.cmd.CausationID = cause.CorrelationID, cause.ID
-		o.cmd.TraceParent, o.cmd.TraceState, o.cmd.Headers = cause.TraceParent, cause.TraceState, cause.Headers[:len(cause.Headers):len(cause.Headers)]
+		o.inherit(&cause, l)
 	}
 	for _, opt := range opts {
 		opt(o)
 	}
-	if o.cmd.ID == "" {
-		fresh, err := uuid.NewV7()
-		if err != nil {
-			return nil, local(Internal, err, "no command id could be made: the system gives no random numbers")
-		}
-		o.cmd.ID = fresh.String()
+	if o.timeout == 0 {
+		o.timeout = c.timeout
 	}
-	if o.cmd.CorrelationID == "" {
-		o.cmd.CorrelationID = o.cmd.ID
-	}
-	data, contentType, err := c.codec.Encode(nil, commandPlace(&o.cmd), in)
-	if err != nil {
-		return nil, refuse(InvalidArgument, ReasonUndecodable, "command %v", err)
-	}
-	o.cmd.Payload, o.cmd.ContentType = data, contentType
-	return o, CheckCommand(&o.cmd)
+	return o, o.seal(l, viaClient, c.codec, in)
 }
 
 func commandPlace(cmd *Command) Place {
@@ -125,9 +113,17 @@ func (c *Client) SendAll(ctx context.Context, g *Group, cmds []*Command) []error
 		}
 		return errs
 	}
+	if l := lineageFrom(ctx); l != nil {
+		for i, cmd := range cmds {
+			errs[i] = l.follow(cmd)
+		}
+	}
 	sound, at := make([]*Command, 0, len(cmds)), make([]int, 0, len(cmds))
 	for i, cmd := range cmds {
-		if errs[i] = CheckCommand(cmd); errs[i] == nil {
+		if errs[i] == nil {
+			errs[i] = CheckCommand(cmd)
+		}
+		if errs[i] == nil {
 			sound, at = append(sound, cmd), append(at, i)
 		}
 	}
@@ -142,11 +138,21 @@ func (c *Client) SendAll(ctx context.Context, g *Group, cmds []*Command) []error
 // Call writes one untyped command and waits for its outcome, which may be a refusal. The error says why there is no outcome. Without a
 // deadline in ctx it waits for the client's timeout.
 func (c *Client) Call(ctx context.Context, g *Group, cmd *Command) (*Outcome, error) {
+	return c.call(ctx, g, cmd, nil)
+}
+
+// call is Call with the progress, where onStep is not nil; onStep ends the call by answering false.
+func (c *Client) call(ctx context.Context, g *Group, cmd *Command, onStep func(*Step) bool) (*Outcome, error) {
 	if c.replyTo.Topic == "" {
 		return nil, refuse(FailedPrecondition, "no-replies", "this client reads no replies; use Send, or open the service with a name")
 	}
 	if err := CheckCommand(cmd); err != nil {
 		return nil, err
+	}
+	if l := lineageFrom(ctx); l != nil {
+		if err := l.await(g, cmd); err != nil {
+			return nil, err
+		}
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, notSent(err)
@@ -156,7 +162,7 @@ func (c *Client) Call(ctx context.Context, g *Group, cmd *Command) (*Outcome, er
 			return nil, notSent(err)
 		}
 	}
-	cmd.ReplyTo = c.replyTo
+	cmd.ReplyTo, cmd.WantsProgress = c.replyTo, onStep != nil
 	deadline, bounded := ctx.Deadline()
 	if !bounded {
 		deadline = time.Now().Add(c.timeout)
@@ -166,31 +172,25 @@ func (c *Client) Call(ctx context.Context, g *Group, cmd *Command) (*Outcome, er
 	}
 	// the context's deadline is on this process's clock; the command carries it on the client's
 	cmd.Deadline = c.now().Add(time.Until(deadline))
-	answer := make(chan *Outcome, 1)
-	if !c.waiting.add(cmd.ID, answer) {
+	waiter := newWaiter(onStep)
+	if !c.waiting.add(cmd.ID, waiter) {
 		return nil, shuttingDown()
 	}
-	defer c.waiting.remove(cmd.ID, answer)
+	defer c.waiting.remove(cmd.ID, waiter)
 	sendErr := c.sender.SendCommands(ctx, g, []*Command{cmd})[0]
 	if sendErr != nil {
 		select {
-		case outcome := <-answer: // it outran a failing acknowledgement: the command did arrive
+		case outcome := <-waiter.answer: // it outran a failing acknowledgement: the command did arrive
 			return c.answered(outcome)
 		default:
 			return nil, sendError(ctx, sendErr)
 		}
 	}
-	select {
-	case outcome := <-answer:
-		return c.answered(outcome)
-	case <-ctx.Done():
+	outcome, err := waiter.await(ctx, onStep)
+	if err != nil {
+		return nil, unknown(err, cmd.ID)
 	}
-	select {
-	case outcome := <-answer: // both were there; a known outcome is not reported as unknown
-		return c.answered(outcome)
-	default:
-		return nil, unknown(ctx.Err(), cmd.ID)
-	}
+	return c.answered(outcome)
 }
 
 // answered tells an outcome from the nil that Close hands to calls in flight.
@@ -203,6 +203,12 @@ func (c *Client) answered(outcome *Outcome) (*Outcome, error) {
 
 // Deliver hands an outcome to the calls that wait for it. The reply reader calls it; it never blocks.
 func (c *Client) Deliver(o *Outcome) { c.waiting.deliver(o) }
+
+// DeliverStep hands a step of progress to the calls that want it. The reply reader calls it; it never blocks.
+func (c *Client) DeliverStep(s *Step) { c.waiting.step(s) }
+
+// Missed gives the number of steps of progress that were dropped because their caller was too slow.
+func (c *Client) Missed() int64 { return c.waiting.missed.Load() }
 
 // Waiting gives the number of calls in flight.
 func (c *Client) Waiting() int { return c.waiting.size() }

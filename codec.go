@@ -19,6 +19,7 @@ const (
 	PurposeState
 	PurposeRow
 	PurposeDeadLetter
+	PurposeProgress
 )
 
 // Place is all a codec may know about a payload beside its value.
@@ -127,6 +128,15 @@ func wantContent(place Place, want string) error {
 
 // valueOf knows how to make an empty T and to decode into it: protobuf messages are pointers that need an allocation, others are not.
 type valueOf[T any] struct{}
+
+// empty gives a T that can be used: a message, where T is one.
+func (valueOf[T]) empty() T {
+	var zero T
+	if m, ok := any(zero).(proto.Message); ok {
+		return m.ProtoReflect().New().Interface().(T)
+	}
+	return zero
+}
 
 // decode fills a new T and gives it erased.
 func (valueOf[T]) decode(codec Codec, place Place, data []byte) (any, error) {

@@ -27,20 +27,21 @@ type Progress struct {
 	Next      int64 // offset of the next command to read
 }
 
-// Decision is what one batch leads to. Events, dead letters and offsets are one transaction.
+// Decision is what one batch leads to. Events, dead letters, written commands and offsets are one transaction.
 type Decision struct {
-	Group   *Group
-	Events  []Event // in log order per partition; [Sink.Commit] sets their Topic and Offset
-	Dead    []DeadLetter
-	Offsets []Progress // sorted by partition
+	Group    *Group
+	Events   []Event // in log order per partition; [Sink.Commit] sets their Topic and Offset
+	Dead     []DeadLetter
+	Commands []Written  // in the order of the commands whose handlers wrote them
+	Offsets  []Progress // sorted by partition
 }
 
-// Writes tells whether the decision needs a transaction; without events and dead letters a plain offset commit does.
-func (d *Decision) Writes() bool { return len(d.Events)+len(d.Dead) > 0 }
+// Writes tells whether the decision needs a transaction; where it writes nothing, a plain offset commit does.
+func (d *Decision) Writes() bool { return len(d.Events)+len(d.Dead)+len(d.Commands) > 0 }
 
 // Sink makes decisions durable.
 type Sink interface {
-	// Commit writes events and dead letters and moves the consumed offsets, all or nothing. After nil every in-sync replica has
+	// Commit writes events, dead letters and commands and moves the consumed offsets, all or nothing. After nil every in-sync replica has
 	// them, any read_committed reader may see them, and the events carry their offsets. The errors are these three, wrapped:
 	// [ErrAborted]: nothing happened, decide again from stored state. [ErrFenced]: a partition has a new owner, drop its
 	// overlay. [ErrUnknown]: cannot be told; read the journal again before anything else is decided. One call at a time; d is
@@ -56,11 +57,31 @@ var (
 )
 
 // RecordFault is the part of an [ErrAborted] that names one message as the culprit: it can never be written. The batch is decided
-// again with that command refused.
+// again with that command refused. There may be several, see [RecordFaults].
 type RecordFault struct {
-	CommandID string
-	Partition int32
+	CommandID string // of the command that led to the record
+	Partition int32  // where that command lies
+	Target    string // the group whose command topic cannot be written to; empty where the record itself is the trouble
 	Cause     error
+}
+
+// RecordFaults finds all of them in the error of a commit.
+func RecordFaults(err error) []*RecordFault {
+	switch e := err.(type) { //nolint:errorlint // every branch of the tree is wanted, not the first match
+	case nil:
+		return nil
+	case *RecordFault:
+		return []*RecordFault{e}
+	case interface{ Unwrap() error }:
+		return RecordFaults(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		var all []*RecordFault
+		for _, one := range e.Unwrap() {
+			all = append(all, RecordFaults(one)...)
+		}
+		return all
+	}
+	return nil
 }
 
 // Error names the partition and the cause.

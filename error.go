@@ -70,6 +70,13 @@ const (
 	ReasonBadID         = "bad-id"
 	ReasonBadType       = "bad-type"
 	ReasonReserved      = "reserved-header"
+
+	ReasonTooManyCommands = "too-many-commands"
+	ReasonNoTarget        = "no-target"
+	ReasonCallCycle       = "call-cycle"
+	ReasonTooManyHops     = "too-many-hops"
+	ReasonBadOption       = "bad-option"
+	ReasonProgress        = "progress"
 )
 
 var reasonErrors = map[string]error{

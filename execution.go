@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"runtime/debug"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
 // execution is one command in the hands of its handler. Nothing of it is shared until the unit takes its result, so an execution whose
 // handler overran its deadline can be abandoned.
 type execution struct {
+	p         *Processor
 	behaviour *Behaviour
 	codec     Codec
 	cmd       Command // a copy: a handler that was given up may go on reading it
@@ -18,10 +20,12 @@ type execution struct {
 	state     any // folded in place
 	revision  uint64
 	events    []Event
-	bytes     int
+	written   []Written
+	bytes     int // of events and written commands
 	readOnly  bool
-	closed    bool   // the handler has returned
-	fault     *Error // the first thing wrong with what was emitted; refuses the command
+	closed    bool        // the handler has returned
+	gone      atomic.Bool // set by Unit.GiveUp, read by a Writer: nobody takes the result any more
+	fault     *Error      // the first thing wrong with what was emitted; refuses the command
 }
 
 // emit appends and folds one event. It is called on the handler's goroutine.
@@ -32,7 +36,7 @@ func (x *execution) emit(g *Group, name string, v any) {
 	if x.fault != nil {
 		return
 	}
-	evolve, known := x.behaviour.evolve[name]
+	evolve, known := x.behaviour.evolver(name)
 	switch {
 	case g != x.behaviour.group:
 		x.fault = refuse(Internal, ReasonForeignEvent, "event %s belongs to group %s and cannot be emitted by group %s; send that group a command", name, g.name, x.behaviour.group.name)
@@ -43,6 +47,11 @@ func (x *execution) emit(g *Group, name string, v any) {
 	case len(x.events) == MaxEvents:
 		x.fault = refuse(InvalidArgument, ReasonTooManyEvents, "command %s emits more than %d events; split it", x.cmd.Type, MaxEvents)
 		return
+	}
+	if x.behaviour.zero == nil {
+		if x.fault = undeclared(g, name); x.fault != nil {
+			return
+		}
 	}
 	x.revision++
 	e := x.event(name)
@@ -71,6 +80,17 @@ func (x *execution) emit(g *Group, name string, v any) {
 	x.state = evolve.fold(x.state, travelled)
 }
 
+// undeclared says why name cannot be an event of a group without state, which needs no declaration of it.
+func undeclared(g *Group, name string) *Error {
+	if err := CheckType(name); err != nil {
+		return refusalOf(err)
+	}
+	if kind := g.kindOf(name); kind != "" && kind != "event" {
+		return refuse(Internal, ReasonBadType, "%s is %s of group %s and cannot be its event; choose another name", name, article(kind), g.name)
+	}
+	return nil
+}
+
 // event makes the next event of the command, without its payload. Its id is derived, so that a re-execution makes the same one.
 func (x *execution) event(name string) Event {
 	index := len(x.events)
@@ -97,20 +117,21 @@ func (x *execution) run(ctx context.Context) (outcome *Outcome, refusal *Error) 
 		Purpose: PurposeCommand, Group: x.behaviour.group.name, Type: x.cmd.Type, AggregateID: x.cmd.AggregateID,
 		MessageID: x.cmd.ID, ContentType: x.cmd.ContentType,
 	}
-	decide, decides := x.behaviour.decide[x.cmd.Type]
-	answer, answers := x.behaviour.answer[x.cmd.Type]
-	if !decides && !answers {
+	reaction, known := x.behaviour.reaction(x.cmd.Type)
+	if !known {
 		return nil, refuse(Unimplemented, ReasonNoHandler, "group %s has no handler for %s; is the owner older than the caller?", place.Group, x.cmd.Type)
 	}
-	decode, handle := decide.in, decide.run
-	if answers {
-		x.readOnly, decode, handle = true, answer.in, answer.run
+	x.readOnly = reaction.query
+	if reaction.effects && x.p.bound != nil {
+		var end context.CancelFunc
+		ctx, end = x.p.bound(ctx, &x.cmd)
+		defer end()
 	}
-	in, err := decode(x.codec, place, x.cmd.Payload)
+	in, err := reaction.decode(x.codec, place, x.cmd.Payload)
 	if err != nil {
 		return nil, refuse(InvalidArgument, ReasonUndecodable, "%v", err)
 	}
-	out, err := handle(withMeta(ctx, &x.cmd.Meta), x, in)
+	out, err := reaction.run(withMeta(ctx, &x.cmd.Meta), x, in)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, overrun(&x.cmd)
@@ -120,6 +141,10 @@ func (x *execution) run(ctx context.Context) (outcome *Outcome, refusal *Error) 
 		return nil, &refusal
 	case x.fault != nil:
 		return nil, x.fault
+	}
+	if done, ready := out.(*Outcome); ready { // a stateless handler's
+		done.Revision = x.revision
+		return done, nil
 	}
 	return x.encode(out)
 }

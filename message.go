@@ -75,6 +75,13 @@ type Command struct {
 	Deadline time.Time
 	Expected RevisionRule
 
+	// WantsProgress says that the caller takes the progress of the handler, see [Step].
+	WantsProgress bool
+	// Hops is how many handlers' commands led to this one, 0 for one that no handler sent.
+	Hops int
+	// Path is the groups whose handlers wait for this command, the outermost first.
+	Path []string
+
 	// Fault is set by the consumer for a record that is no valid command: the owner refuses it, writes a dead letter and goes on.
 	Fault *Error
 }

@@ -1,6 +1,7 @@
 package muster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -17,6 +18,10 @@ type Processor struct {
 	tolerance time.Duration
 	residents int
 
+	client *Client
+	steps  func(to ReplyTo, cause *Meta, s *Step) error
+	bound  func(ctx context.Context, cmd *Command) (context.Context, context.CancelFunc)
+
 	mu    sync.Mutex       // guards owned; an *owned itself belongs to the lane that has its partition in hand
 	owned map[int32]*owned // Take adds, Drop removes
 }
@@ -31,6 +36,16 @@ type ProcessorConfig struct {
 	DeadlineTolerance time.Duration
 	// Residents is how many decoded aggregates a partition keeps in memory between batches. Zero means 4,096.
 	Residents int
+
+	// What stateless handlers need beside that; each may be nil.
+
+	// Client is what [Writer.Client] gives.
+	Client *Client
+	// Steps hands an item of progress over, to be written to where the command wants its answer. It must not block; the error says
+	// why it was not taken. Nil: progress goes nowhere.
+	Steps func(to ReplyTo, cause *Meta, s *Step) error
+	// Bound gives a handler's context its deadline: the command's and the owner's own, whichever is earlier.
+	Bound func(ctx context.Context, cmd *Command) (context.Context, context.CancelFunc)
 }
 
 // NewProcessor makes the core of the group that behaviour describes, which must be valid.
@@ -38,6 +53,7 @@ func NewProcessor(behaviour *Behaviour, cfg ProcessorConfig) *Processor {
 	p := &Processor{
 		behaviour: behaviour, codec: cfg.Codec, states: cfg.States, prefix: cfg.Prefix,
 		tolerance: cfg.DeadlineTolerance, residents: cfg.Residents, owned: map[int32]*owned{},
+		client: cfg.Client, steps: cfg.Steps, bound: cfg.Bound,
 	}
 	if p.tolerance == 0 {
 		p.tolerance = 2 * time.Second
@@ -105,7 +121,7 @@ func (p *Processor) fold(r *resident, e *Event) (err error) {
 	if e.Revision != r.revision+1 {
 		return fault(fmt.Errorf("revision %d follows revision %d; has anybody else written to the journal?", e.Revision, r.revision))
 	}
-	evolve, known := p.behaviour.evolve[e.Type]
+	evolve, known := p.behaviour.evolver(e.Type)
 	if !known {
 		return fault(errors.New("no evolve function for this type; was it written by a newer build?"))
 	}
@@ -125,12 +141,18 @@ func (p *Processor) statePlace(id string, revision uint64) Place {
 // encodeState and decodeState call methods of the user's types; a panic there is an error like any other.
 func (p *Processor) encodeState(r *resident) (data []byte, err error) {
 	defer recovered(&err, "encoding the state panicked")
+	if p.behaviour.zero == nil {
+		return statelessMark, nil
+	}
 	data, _, err = p.codec.Encode(nil, p.statePlace(r.id, r.revision), r.state)
 	return data, err
 }
 
 func (p *Processor) decodeState(stored *StoredState) (state any, err error) {
 	defer recovered(&err, "decoding the state panicked")
+	if p.behaviour.zero == nil {
+		return nil, nil
+	}
 	if stored.Revision == 0 {
 		return p.behaviour.zero(), nil
 	}

@@ -29,6 +29,7 @@ type Round struct {
 type decided struct {
 	outcome     *Outcome
 	events      []Event
+	written     []Written
 	r           *resident // whose events these are; nil without events
 	dead        *Error    // not nil: a dead letter with this cause
 	lasting     bool      // the outcome is the answer to every repeat of the id
@@ -104,7 +105,7 @@ func (r *Round) settledAtOnce(i int) bool {
 	d.first = i
 	refusal := cmd.Fault
 	if culprit := r.culprits[cmd.ID]; culprit != nil && culprit.Partition == cmd.Partition {
-		refusal = refuse(Internal, ReasonTooLarge, "the events of %s cannot be written: %v", cmd.Type, culprit.Cause)
+		refusal = culprit.refusal(cmd)
 	}
 	if refusal != nil {
 		refusal.toolkit = true
@@ -114,11 +115,18 @@ func (r *Round) settledAtOnce(i int) bool {
 	return false
 }
 
+func (f *RecordFault) refusal(cmd *Command) *Error {
+	if f.Target != "" {
+		return refuse(FailedPrecondition, ReasonNoTarget, "a command that %s writes to group %s cannot be written: %v", cmd.Type, f.Target, f.Cause)
+	}
+	return refuse(Internal, ReasonTooLarge, "a record of %s cannot be written: %v", cmd.Type, f.Cause)
+}
+
 // link notes which commands of the round share an id. It reports false when the answer depends on another unit of the slice that begins at
 // begin: then this command is for the next slice.
 func (r *Round) link(i, begin int) bool {
 	cmd := &r.batch.Commands[i]
-	if _, query := r.p.behaviour.answer[cmd.Type]; query {
+	if r.p.behaviour.isQuery(cmd.Type) {
 		return true // a query is asked anew each time, whatever its id
 	}
 	seen := r.held[cmd.Partition].seen
@@ -200,6 +208,7 @@ func (r *Round) Decision() *Decision {
 		next[cmd.Partition] = cmd.Offset + 1
 		one.at = len(d.Events)
 		d.Events = append(d.Events, one.events...)
+		d.Commands = append(d.Commands, one.written...)
 		if one.dead != nil {
 			d.Dead = append(d.Dead, DeadLetter{Command: *cmd, Cause: *one.dead, Time: r.batch.Now})
 		}

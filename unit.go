@@ -14,9 +14,10 @@ type Unit struct {
 	round *Round
 	owned *owned
 	r     *resident
-	items []int // indexes into the round's commands
-	at    int   // the item in hand; belongs to whoever owns the turn
-	mark  int   // len(r.accepted) before the unit
+	items []int      // indexes into the round's commands
+	at    int        // the item in hand; belongs to whoever owns the turn
+	mark  int        // len(r.accepted) before the unit
+	x     *execution // in hand; belongs to whoever owns the turn
 
 	careful bool // encode the state after each command, to find the one at fault
 
@@ -41,6 +42,7 @@ func (u *Unit) Run(ctx context.Context) bool {
 			if x == nil {
 				continue
 			}
+			u.x = x
 			turn := u.turn.Add(1)
 			outcome, refusal := x.run(ctx)
 			if !u.turn.CompareAndSwap(turn, turn+1) {
@@ -58,6 +60,7 @@ func (u *Unit) GiveUp(turn uint64) bool {
 	if turn%2 == 0 || !u.turn.CompareAndSwap(turn, turn+1) {
 		return false
 	}
+	u.x.gone.Store(true)
 	i := u.items[u.at]
 	refusal := overrun(&u.round.batch.Commands[i])
 	u.rollback()
@@ -70,8 +73,7 @@ func (u *Unit) GiveUp(turn uint64) bool {
 func (u *Unit) prepare(i int) *execution {
 	cmd, p := &u.round.batch.Commands[i], u.round.p
 	cmd.Revision = 0 // not known yet, whatever an earlier attempt left there
-	_, query := p.behaviour.answer[cmd.Type]
-	if !query && u.repeat(i) {
+	if !p.behaviour.isQuery(cmd.Type) && u.repeat(i) {
 		return nil
 	}
 	if !cmd.Deadline.IsZero() && u.round.batch.Now.Sub(cmd.Deadline) > p.tolerance {
@@ -88,7 +90,7 @@ func (u *Unit) prepare(i int) *execution {
 		return nil
 	}
 	return &execution{
-		behaviour: p.behaviour, codec: p.codec, cmd: *cmd, now: u.round.batch.Now,
+		p: p, behaviour: p.behaviour, codec: p.codec, cmd: *cmd, now: u.round.batch.Now,
 		revision: u.r.revision, state: u.r.state,
 	}
 }
@@ -151,6 +153,8 @@ func (u *Unit) settle(i int, x *execution, outcome *Outcome, refusal *Error) {
 	}
 	d.lasting = true
 	d.stored = storedForm(outcome)
+	d.written = x.written
+	u.round.produced.Add(int64(x.bytes + len(d.stored)))
 	u.r.state, u.r.revision = x.state, x.revision
 	if len(x.events) == 0 {
 		return
@@ -162,7 +166,6 @@ func (u *Unit) settle(i int, x *execution, outcome *Outcome, refusal *Error) {
 	last.Answer, last.Fingerprint = d.stored, d.fingerprint
 	d.events, d.r = x.events, u.r
 	u.r.accepted = append(u.r.accepted, x.events)
-	u.round.produced.Add(int64(x.bytes + len(d.stored)))
 }
 
 func (u *Unit) encodable(x *execution) *Error {
@@ -177,7 +180,7 @@ func (u *Unit) refuse(i int, refusal *Error) {
 	cmd, d := &u.round.batch.Commands[i], &u.round.decided[i]
 	d.outcome = outcomeOf(refusal)
 	d.outcome.Revision = cmd.Revision
-	if _, query := u.round.p.behaviour.answer[cmd.Type]; query {
+	if u.round.p.behaviour.isQuery(cmd.Type) {
 		return
 	}
 	if refusal.lasting() {

@@ -1,37 +1,100 @@
 package muster
 
 import (
+	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 )
 
 // waiters are the calls that wait for an outcome.
 type waiters struct {
-	mu     sync.Mutex                 // guards byID and closed
-	byID   map[string][]chan *Outcome // Call adds before it sends; deliver, close and Call remove; each channel has room for one
-	closed bool                       // set once by close; add then refuses
+	mu     sync.Mutex           // guards byID and closed
+	byID   map[string][]*waiter // Call adds before it sends; deliver, close and Call remove
+	closed bool                 // set once by close; add then refuses
 
-	late atomic.Int64 // outcomes nobody waits for any more; deliver adds, metrics read
+	missed atomic.Int64 // steps that slow callers did not take; step adds, metrics read
+	late   atomic.Int64 // outcomes nobody waits for any more; deliver adds, metrics read
+}
+
+// waiter is one call that waits.
+type waiter struct {
+	answer chan *Outcome // has room for one; nil says that the client was closed
+	steps  *steps        // nil: the call wants no progress
+}
+
+func newWaiter(onStep func(*Step) bool) *waiter {
+	w := &waiter{answer: make(chan *Outcome, 1)}
+	if onStep != nil {
+		w.steps = newSteps()
+	}
+	return w
+}
+
+// errEnoughSteps ends a call whose caller wants no further step, and so not the outcome either.
+var errEnoughSteps = errors.New("the caller stopped reading the progress")
+
+// await waits for the outcome, and hands out the steps that come before it. A step that was there before the outcome is never left out.
+func (w *waiter) await(ctx context.Context, onStep func(*Step) bool) (*Outcome, error) {
+	var more chan struct{}
+	if w.steps != nil {
+		more = w.steps.more
+	}
+	for {
+		select {
+		case <-more:
+			if !w.hand(onStep) {
+				return nil, errEnoughSteps
+			}
+			continue
+		case outcome := <-w.answer:
+			return w.end(outcome, onStep)
+		case <-ctx.Done():
+		}
+		select {
+		case outcome := <-w.answer: // both were there; a known outcome is not reported as unknown
+			return w.end(outcome, onStep)
+		default:
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (w *waiter) end(outcome *Outcome, onStep func(*Step) bool) (*Outcome, error) {
+	if w.steps != nil && !w.hand(onStep) {
+		return nil, errEnoughSteps
+	}
+	return outcome, nil
+}
+
+// hand reports false when the caller wants no more.
+func (w *waiter) hand(onStep func(*Step) bool) bool {
+	for _, s := range w.steps.take() {
+		if !onStep(s) {
+			return false
+		}
+	}
+	return true
 }
 
 // add registers a waiter, and reports false after close. Several calls may wait for the same id.
-func (w *waiters) add(id string, answer chan *Outcome) bool {
+func (w *waiters) add(id string, one *waiter) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.closed {
 		return false
 	}
-	w.byID[id] = append(w.byID[id], answer)
+	w.byID[id] = append(w.byID[id], one)
 	return true
 }
 
 // remove takes a waiter away that may have got its outcome already.
-func (w *waiters) remove(id string, answer chan *Outcome) {
+func (w *waiters) remove(id string, gone *waiter) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	waiting := w.byID[id]
 	for i, one := range waiting {
-		if one == answer {
+		if one == gone {
 			waiting = append(waiting[:i:i], waiting[i+1:]...)
 			break
 		}
@@ -53,7 +116,18 @@ func (w *waiters) deliver(o *Outcome) {
 	}
 	delete(w.byID, o.CommandID)
 	for _, one := range waiting {
-		one <- o
+		one.answer <- o
+	}
+}
+
+// step passes over the waiters that want no progress.
+func (w *waiters) step(s *Step) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, one := range w.byID[s.CommandID] {
+		if one.steps != nil && !one.steps.put(s) {
+			w.missed.Add(1)
+		}
 	}
 }
 
@@ -65,7 +139,7 @@ func (w *waiters) close() {
 	for id, waiting := range w.byID {
 		delete(w.byID, id)
 		for _, one := range waiting {
-			one <- nil
+			one.answer <- nil
 		}
 	}
 }

@@ -31,6 +31,9 @@ type RepliesConfig struct {
 	// Deliver gets every reply of the partition, in order, on the goroutine of Run. It must not block.
 	Deliver func(*muster.Outcome)
 
+	// Step gets every step of progress, as Deliver gets the replies, and in order with them. Nil means that they are passed over.
+	Step func(*muster.Step)
+
 	// Logger receives what is passed over. Nil means that nothing is logged.
 	Logger *slog.Logger
 }
@@ -125,14 +128,26 @@ func (r *ReplyReader) Run(ctx context.Context) error {
 }
 
 func (r *ReplyReader) deliver(record *kgo.Record) {
-	outcome, err := kafka.DecodeReply(record)
+	var outcome *muster.Outcome
+	var step *muster.Step
+	var err error
+	if kafka.IsStep(record) {
+		step, err = kafka.DecodeStep(record)
+	} else {
+		outcome, err = kafka.DecodeReply(record)
+	}
 	if err != nil {
 		r.skipped.Add(1)
 		r.log.Warn("record in the reply topic that is no reply; passed over", "topic", record.Topic, "partition", record.Partition,
 			"offset", record.Offset, "error", err)
 		return
 	}
-	r.config.Deliver(outcome)
+	switch {
+	case outcome != nil:
+		r.config.Deliver(outcome)
+	case r.config.Step != nil:
+		r.config.Step(step)
+	}
 }
 
 // Skipped gives how many records were passed over because they are no replies.

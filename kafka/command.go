@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -17,12 +18,13 @@ const (
 	maxText       = 1024 // data schema, content type
 	maxTraceState = 1024 // W3C asks for 512 at least
 	maxTrace      = 128  // traceparent; version 00 has 55
+	maxPath       = 4096 // of 16 groups with names of 150 bytes at most
 )
 
 // EncodeCommand gives the record of a command: key aggregate id, partition as given, value the payload. The payload and the values of user
 // headers are not copied; they must not change until the record is written. A null payload is written as an empty one.
 func EncodeCommand(c *muster.Command, topic string, partition int32) *kgo.Record {
-	w := newWriter(metaHeads+3+len(c.Headers), metaSize(&c.Meta)+len(c.AggregateID)+len(c.ReplyTo.Topic)+3*wordBytes)
+	w := newWriter(metaHeads+6+len(c.Headers), metaSize(&c.Meta)+len(c.AggregateID)+len(c.ReplyTo.Topic)+5*wordBytes)
 	key := w.key(c.AggregateID)
 	w.meta(&c.Meta)
 	w.demands(c)
@@ -39,7 +41,17 @@ func (w *writer) demands(c *muster.Command) {
 	if n, exact := c.Expected.Exact(); exact {
 		w.uint(headExpected, n)
 	}
+	if c.WantsProgress {
+		w.text(headProgress, "true")
+	}
+	if c.Hops > 0 {
+		w.uint(headHops, uint64(c.Hops))
+		w.text(headPath, strings.Join(c.Path, pathSeparator))
+	}
 }
+
+// pathSeparator stands between the groups of a path; no group name can have it.
+const pathSeparator = "/"
 
 // DecodeCommand reads a record of the command topic of g. It never fails: a record that is no valid command has Fault set, and an id of
 // its own, so that it can be refused, put among the dead letters and passed. Texts over their limit or with control characters are kept
@@ -106,6 +118,13 @@ func (h *heads) command(r *kgo.Record) muster.Command {
 	}
 	if n, ok := readUint(h.expected); ok {
 		c.Expected = muster.ExactRevision(n)
+	}
+	c.WantsProgress = string(h.progress) == "true"
+	if h.hops != nil {
+		c.Hops, _ = readCount(h.hops)
+		if len(h.path) > 0 && len(h.path) <= maxPath && printable(h.path) {
+			c.Path = strings.Split(string(h.path), pathSeparator)
+		}
 	}
 	return c
 }
@@ -186,6 +205,12 @@ func (h *heads) optionalFault(c *muster.Command, bad func(reason, format string,
 	}
 	if _, exact := c.Expected.Exact(); h.expected != nil && !exact {
 		return bad(muster.ReasonBadRecord, "muster-expected-revision %s is no revision", quoted(h.expected))
+	}
+	if h.hops != nil && (c.Hops < 1 || c.Hops > muster.MaxHops) {
+		return bad(muster.ReasonBadRecord, "muster-hops %s is not 1 to %d", quoted(h.hops), muster.MaxHops)
+	}
+	if len(h.path) > 0 && c.Path == nil {
+		return bad(muster.ReasonBadRecord, "muster-path is over %d bytes, has control characters, or is there without muster-hops", maxPath)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ const (
 // out and named with their size in muster-omitted; muster-origin says where the original lies.
 func EncodeDeadLetter(d *muster.DeadLetter, topic string) *kgo.Record {
 	c := &d.Command
-	w := newWriter(metaHeads+12+len(d.Cause.Details)+len(c.Headers), metaSize(&c.Meta)+2*len(c.AggregateID)+len(c.ReplyTo.Topic)+
+	w := newWriter(metaHeads+15+len(d.Cause.Details)+len(c.Headers), metaSize(&c.Meta)+2*len(c.AggregateID)+len(c.ReplyTo.Topic)+
 		len(c.Topic)+len(d.Cause.Reason)+min(len(d.Cause.Message), maxCauseText)+9*wordBytes)
 	key := w.key(c.AggregateID)
 	w.meta(&c.Meta)

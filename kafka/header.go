@@ -30,6 +30,11 @@ import (
 //	muster-reply-to           topic/partition                              commands that want an answer
 //	muster-deadline           milliseconds since 1970                      commands with a deadline
 //	muster-expected-revision  decimal                                      commands with a condition
+//	muster-progress           true: the caller takes progress              commands
+//	muster-hops               decimal: handlers' commands before this one  commands that a handler sent
+//	muster-path               group/group: whose handlers wait for it      commands that a handler called
+//	muster-step               place among the steps of an attempt, from 1  progress
+//	muster-attempt            of the owner, from 1                         progress
 //	muster-index              place among the events of a command, from 0  events
 //	muster-count              how many events the command has              events
 //	muster-fingerprint        8 hex digits of the command's crc32c         the last event of a command
@@ -64,6 +69,11 @@ const (
 	headReplyTo     = "muster-reply-to"
 	headDeadline    = "muster-deadline"
 	headExpected    = "muster-expected-revision"
+	headProgress    = "muster-progress"
+	headHops        = "muster-hops"
+	headPath        = "muster-path"
+	headStep        = "muster-step"
+	headAttempt     = "muster-attempt"
 	headIndex       = "muster-index"
 	headCount       = "muster-count"
 	headReply       = "muster-reply"
@@ -91,7 +101,7 @@ const (
 type heads struct {
 	id, source, kind, time, contentType, sequence, correlation, causation, schema, traceParent, traceState []byte
 	format, replyTo, deadline, expected, index, count, reply, fingerprint                                  []byte
-	subject                                                                                                []byte
+	subject, progress, hops, path                                                                          []byte
 
 	users int // how many headers are the user's
 }
@@ -141,6 +151,12 @@ func (h *heads) slot(key string) *[]byte {
 		return &h.deadline
 	case headExpected:
 		return &h.expected
+	case headProgress:
+		return &h.progress
+	case headHops:
+		return &h.hops
+	case headPath:
+		return &h.path
 	case headIndex:
 		return &h.index
 	case headCount:

@@ -24,13 +24,8 @@ func EncodeReply(r *muster.Reply, prefix string) (*kgo.Record, error) {
 
 // Reply is [EncodeReply] with memory from the slab.
 func (s *Slab) Reply(r *muster.Reply, prefix string) (*kgo.Record, error) {
-	if under := muster.ReplyTopic(prefix, ""); !strings.HasPrefix(r.To.Topic, under) || len(r.To.Topic) == len(under) ||
-		!topicName(r.To.Topic) || r.To.Partition < 0 {
-		return nil, &muster.Error{
-			Code: muster.PermissionDenied, Reason: muster.ReasonBadRecord,
-			Message: fmt.Sprintf("reply-to names topic %q partition %d, but answers go to topics under %q only; set the caller's prefix to the owner's",
-				cut([]byte(r.To.Topic), maxTopicName), r.To.Partition, under),
-		}
+	if err := checkReplyTo(r.To, prefix); err != nil {
+		return nil, err
 	}
 	m := r.Meta
 	if m == nil {
@@ -55,6 +50,19 @@ func (s *Slab) Reply(r *muster.Reply, prefix string) (*kgo.Record, error) {
 	s.wrote(out.Value)
 	out.Value = out.Value[:len(out.Value):len(out.Value)]
 	return out, nil
+}
+
+// checkReplyTo refuses every place but a reply topic under the prefix.
+func checkReplyTo(to muster.ReplyTo, prefix string) error {
+	under := muster.ReplyTopic(prefix, "")
+	if strings.HasPrefix(to.Topic, under) && len(to.Topic) > len(under) && topicName(to.Topic) && to.Partition >= 0 {
+		return nil
+	}
+	return &muster.Error{
+		Code: muster.PermissionDenied, Reason: muster.ReasonBadRecord,
+		Message: fmt.Sprintf("reply-to names topic %q partition %d, but answers go to topics under %q only; set the caller's prefix to the owner's",
+			cut([]byte(to.Topic), maxTopicName), to.Partition, under),
+	}
 }
 
 // DecodeReply reads a record of a reply topic, and sets CommandID from its key. [ErrTombstone] and [ErrForeign] are as with

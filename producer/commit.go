@@ -3,6 +3,8 @@ package producer
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -23,9 +25,13 @@ type breakage struct {
 type transaction struct {
 	decision   *muster.Decision
 	claim      kafka.Claim
-	partitions []int32       // the claimed ones, sorted
-	records    []*kgo.Record // the events first, one each, then the dead letters
+	partitions []int32            // the claimed ones, sorted
+	records    []*kgo.Record      // the events first, one each, then the dead letters, then the commands
+	leaders    map[string][]int32 // of the command topics written to
 }
+
+// index finds a record's place, -1 when it is not one of the transaction's.
+func (t *transaction) index(r *kgo.Record) int { return slices.Index(t.records, r) }
 
 // stageBegin is before anything of the transaction has reached a broker.
 const stageBegin = "begin"
@@ -37,6 +43,12 @@ const stageBegin = "begin"
 // is where the group coordinator checks whether the partitions are still held.
 func (l *Lane) transact(ctx context.Context, t *transaction) error {
 	l.ready(ctx)
+	if len(t.decision.Commands) > 0 {
+		faults, err := l.aim(ctx, t)
+		if err = errors.Join(append(faults, err)...); err != nil {
+			return l.failed(stageBegin, muster.ErrAborted, err)
+		}
+	}
 	s, err := l.rotation.take()
 	if err != nil {
 		return l.failed(stageBegin, muster.ErrAborted, err)
@@ -52,17 +64,26 @@ func (l *Lane) transact(ctx context.Context, t *transaction) error {
 		e := &t.decision.Events[i]
 		e.Topic, e.Offset = t.records[i].Topic, t.records[i].Offset
 	}
+	for i, r := range t.records[len(t.records)-len(t.decision.Commands):] {
+		c := &t.decision.Commands[i].Command
+		c.Topic, c.Partition, c.Offset = r.Topic, r.Partition, r.Offset
+	}
 	return nil
 }
 
 func (l *Lane) encode(d *muster.Decision) []*kgo.Record {
-	records := make([]*kgo.Record, 0, len(d.Events)+len(d.Dead))
+	records := make([]*kgo.Record, 0, len(d.Events)+len(d.Dead)+len(d.Commands))
 	slab := kafka.NewSlab(len(d.Events))
 	for i := range d.Events {
 		records = append(records, slab.Event(&d.Events[i], l.p.topics.journal))
 	}
 	for i := range d.Dead {
 		records = append(records, kafka.EncodeDeadLetter(&d.Dead[i], l.p.topics.dead))
+	}
+	for i := range d.Commands {
+		w := &d.Commands[i]
+		partition := kafka.Partition(w.Command.AggregateID, w.Group.Partitions())
+		records = append(records, kafka.EncodeCommand(&w.Command, w.Group.CommandTopic(l.p.cfg.Kafka.Prefix), partition))
 	}
 	return records
 }
@@ -73,6 +94,7 @@ func (l *Lane) attempt(ctx context.Context, s *slot, t *transaction) *breakage {
 	if err := s.begin(ctx, l.p.topics.journal, l.p.topics.dead); err != nil {
 		return broken(ctx, stageBegin, err)
 	}
+	maps.Copy(s.leaders, t.leaders)
 	failed := l.produce(ctx, s, t.records)
 	l.p.cfg.observe(StageProduce, began)
 	if failed != nil {
@@ -170,6 +192,9 @@ func (l *Lane) undo(ctx context.Context, s *slot, why *breakage, t *transaction)
 	case verdictRetry, verdictRefuse, verdictLate:
 	}
 	l.fencings = 0
+	if faults := l.strayed(why.refused, t); faults != nil {
+		return l.failed(why.stage, muster.ErrAborted, errors.Join(faults...))
+	}
 	if fault := l.culprit(ctx, why.refused, t); fault != nil {
 		return l.failed(why.stage, muster.ErrAborted, fault)
 	}

@@ -18,15 +18,19 @@ import (
 // that is always aborted. The transaction of the decision itself has been undone by now.
 func (l *Lane) culprit(ctx context.Context, all []refused, t *transaction) *muster.RecordFault {
 	var suspects []refused
-	perPartition := map[int32]int{}
+	type place struct {
+		topic     string
+		partition int32
+	}
+	perPartition := map[place]int{}
 	for _, r := range all {
 		if recordFault(r.cause) {
 			suspects = append(suspects, r)
-			perPartition[r.record.Partition]++
+			perPartition[place{r.record.Topic, r.record.Partition}]++
 		}
 	}
 	for _, r := range suspects {
-		if perPartition[r.record.Partition] == 1 {
+		if perPartition[place{r.record.Topic, r.record.Partition}] == 1 {
 			return l.blame(r, t)
 		}
 	}
@@ -72,15 +76,20 @@ func (l *Lane) try(ctx context.Context, suspects []refused) (guilty refused, fou
 
 // blame finds the command behind a record by the record's place.
 func (l *Lane) blame(r refused, t *transaction) *muster.RecordFault {
-	at := slices.Index(t.records, r.record)
+	at := t.index(r.record)
 	if at < 0 {
 		return nil
 	}
 	fault := &muster.RecordFault{Partition: r.record.Partition, Cause: kafka.Map("write to "+r.record.Topic, r.cause)}
-	if at < len(t.decision.Events) {
+	events, dead := len(t.decision.Events), len(t.decision.Dead)
+	switch {
+	case at < events:
 		fault.CommandID = t.decision.Events[at].CausationID
-	} else {
-		fault.CommandID = t.decision.Dead[at-len(t.decision.Events)].Command.ID
+	case at < events+dead:
+		fault.CommandID = t.decision.Dead[at-events].Command.ID
+	default:
+		w := &t.decision.Commands[at-events-dead]
+		fault.CommandID, fault.Partition = w.Command.CausationID, w.Origin
 	}
 	return fault
 }

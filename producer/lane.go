@@ -189,5 +189,10 @@ func check(d *muster.Decision, group *muster.Group) ([]int32, error) {
 			return nil, err
 		}
 	}
+	for i := range d.Commands {
+		if err := covered(d.Commands[i].Origin); err != nil {
+			return nil, err
+		}
+	}
 	return partitions, nil
 }

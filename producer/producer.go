@@ -24,6 +24,7 @@ type Producer struct {
 	admin  *kgo.Client // initialises ids and finds leftovers; no transactions of its own
 	lanes  []*Lane     // written by Open, read-only afterwards
 
+	targets targets
 	closing sync.Once
 }
 

@@ -39,6 +39,23 @@ func (s *Sender) SendReplies(ctx context.Context, replies []muster.Reply) (dropp
 	return dropped, err
 }
 
+// SendStep hands a step of progress over to be written, as SendReplies does with replies, and in order with them. It never blocks; the
+// error says why the step was not taken. cause is the meta of the command.
+func (s *Sender) SendStep(ctx context.Context, to muster.ReplyTo, cause *muster.Meta, step *muster.Step) error {
+	s.forget()
+	record, err := kafka.EncodeStep(step, to, cause, s.cfg.Kafka.Prefix)
+	if err == nil && s.waiting.Load() >= int64(orDefault(s.cfg.ReplyRoom, defaultReplyRoom)) {
+		err = errNoRoom
+	}
+	if err != nil {
+		s.dropped.Add(1)
+		return err
+	}
+	s.waiting.Add(1)
+	s.client.TryProduce(context.WithoutCancel(ctx), record, s.replied)
+	return nil
+}
+
 var errNoRoom = errors.New("too many replies wait for their acknowledgement; is the cluster slow?")
 
 func (s *Sender) replied(r *kgo.Record, err error) {

@@ -51,7 +51,8 @@ type Config struct {
 	// DedupWindow is how long a command id is remembered. Zero means 24 h.
 	DedupWindow time.Duration
 
-	// Workers is how many handlers of one lane run at the same time. Zero means GOMAXPROCS.
+	// Workers is how many handlers of one lane run at the same time. Zero means GOMAXPROCS, and 64 in a group with stateless handlers, which
+	// may wait for something.
 	Workers int
 	// Lanes is the most lanes an owned group has. Zero means 4.
 	Lanes int

@@ -31,7 +31,7 @@ type sink interface {
 }
 
 func newLane(o *owner, index int) *lane {
-	return &lane{o: o, index: index, sink: o.producer.Lane(index), workers: newWorkers(o.cfg.Workers, o.cfg.handlerDeadline())}
+	return &lane{o: o, index: index, sink: o.producer.Lane(index), workers: newWorkers(o.handling.workers, o.cfg.handlerDeadline())}
 }
 
 // run works until ctx ends; the batches in hand then are finished, bounded by hard.
@@ -105,7 +105,7 @@ func (l *lane) process(hard context.Context, work *consumer.Work) (done int, sus
 			l.o.log.Warn("fenced; the batch belongs to the new owner", "group", l.o.group.Name(), "lane", l.index, "error", err)
 			return 0, nil
 		}
-		if fault, ok := errors.AsType[*muster.RecordFault](err); ok {
+		for _, fault := range muster.RecordFaults(err) {
 			culprits[fault.CommandID] = fault
 		}
 		l.o.log.Warn("transaction aborted, deciding again", "group", l.o.group.Name(), "lane", l.index, "attempt", batch.Attempt, "error", err)
@@ -140,7 +140,7 @@ const (
 
 func (l *lane) decide(ctx context.Context, round *muster.Round) {
 	began := time.Now()
-	for n := firstSlice; round.Produced() < outputBound; n *= 2 {
+	for n := l.o.handling.slice; round.Produced() < outputBound && time.Since(began) < l.o.handling.patience; n *= 2 {
 		units := round.Slice(n)
 		if len(units) == 0 {
 			break

@@ -19,6 +19,7 @@ type metrics struct {
 	stages      *prometheus.HistogramVec
 	batch       *prometheus.HistogramVec
 	events      *prometheus.CounterVec
+	written     *prometheus.CounterVec
 	dead        *prometheus.CounterVec
 	answers     *prometheus.CounterVec
 	aborts      *prometheus.CounterVec
@@ -42,6 +43,7 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 	m.stages = m.histogram("stage_seconds", "Time of one stage of a batch: decide, claim, produce, offsets, end, commit, store.", stageBuckets, "group", "stage")
 	m.batch = m.histogram("batch_commands", "Commands decided in one batch.", prometheus.ExponentialBuckets(1, 2, 14), "group")
 	m.events = m.counter("events_total", "Events committed.", "group")
+	m.written = m.counter("written_commands_total", "Commands that stateless handlers wrote in their transaction, committed.", "group")
 	m.dead = m.counter("dead_letters_total", "Dead letters committed, by cause.", "group", "reason")
 	m.answers = m.counter("answers_total", "Replies sent, by outcome code.", "group", "code")
 	m.aborts = m.counter("aborts_total", "Batches not committed, by cause: aborted, fenced, unknown.", "group", "cause")
@@ -53,7 +55,7 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 	m.fenced = m.counter("fenced_leftovers_total", "Transactions of dead instances ended by this one.", "group")
 	m.foreign = m.counter("foreign_records_total", "Journal records that the toolkit did not write, passed over.", "group")
 	m.faults = m.counter("fetch_faults_total", "Records or batches that could not be fetched or decompressed.", "group")
-	m.dropped = m.counter("replies_dropped_total", "Replies not sent because their reply-to is no reply topic.", "group")
+	m.dropped = m.counter("replies_dropped_total", "Replies and steps of progress not sent, because their reply-to is no reply topic or too many wait.", "group")
 	vec := m.counter("rebalances_total", "Changes of the assignment.")
 	m.rebalances = vec.WithLabelValues()
 	return m
@@ -124,6 +126,7 @@ func (m *metrics) aborted(group string, err error) {
 
 func (m *metrics) committed(group string, d *muster.Decision) {
 	m.events.WithLabelValues(group).Add(float64(len(d.Events)))
+	m.written.WithLabelValues(group).Add(float64(len(d.Commands)))
 	for i := range d.Dead {
 		m.dead.WithLabelValues(group, d.Dead[i].Cause.Reason).Inc()
 	}

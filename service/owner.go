@@ -27,6 +27,7 @@ type owner struct {
 	replies   *producer.Sender
 	reader    consumer.JournalConfig
 	board     *board
+	handling  handling
 
 	mu     sync.Mutex        // guards tenure and hands
 	tenure map[int32]*tenure // partitions assigned to this instance; the keeper adds and removes

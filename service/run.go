@@ -160,6 +160,7 @@ func (s *Service) storeDir() string { return filepath.Join(s.cfg.DataDir, "state
 func (s *Service) gauges() {
 	s.metrics.gauge("calls_waiting", "Calls of this process that wait for their outcome.", nil, func() float64 { return float64(s.client.Waiting()) })
 	s.metrics.gauge("replies_late", "Replies that came after their caller had gone.", nil, func() float64 { return float64(s.client.Late()) })
+	s.metrics.gauge("steps_missed", "Steps of progress that callers were too slow to take.", nil, func() float64 { return float64(s.client.Missed()) })
 	s.metrics.gauge("replies_undelivered", "Replies that no broker took; a caller that retries gets its answer.", nil, func() float64 { return float64(s.sender.Undelivered()) })
 	for _, o := range s.owners {
 		group := prometheus.Labels{"group": o.group.Name()}

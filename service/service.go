@@ -16,7 +16,8 @@ import (
 	"github.com/seed-3eec0498/muster/producer"
 )
 
-// Part is what a service can be opened with: an aggregate, which makes it the owner of that aggregate's group.
+// Part is what a service can be opened with: an aggregate or a handler, which makes it the owner of their group. The parts of one group are put
+// together: at most one aggregate, one catch-all, one handler for each command.
 type Part interface{ Behaviour() *muster.Behaviour }
 
 // Service is one process's share in a service: the client, and the engines of the groups it owns. Make it with [Open], work with
@@ -72,20 +73,12 @@ func Open(ctx context.Context, cfg Config, parts ...Part) (*Service, error) {
 // check reports everything that is wrong without asking anybody else.
 func check(cfg Config, parts []Part) ([]*muster.Behaviour, error) {
 	faults := []error{cfg.Validate()}
-	owned := map[string]bool{}
-	behaviours := make([]*muster.Behaviour, 0, len(parts))
-	for _, part := range parts {
-		b := part.Behaviour()
-		g := b.Group()
+	behaviours := merged(parts)
+	for _, b := range behaviours {
 		faults = append(faults, b.Validate())
-		if owned[g.Name()] {
-			faults = append(faults, fmt.Errorf("service %s: group %s is owned by two parts; define one aggregate per group", cfg.Name, g.Name()))
+		if b.Group().Policy() != muster.KeepAll {
+			faults = append(faults, fmt.Errorf("service %s: group %s asks for KeepLatest, which this build cannot own yet; use KeepAll", cfg.Name, b.Group().Name()))
 		}
-		owned[g.Name()] = true
-		if g.Policy() != muster.KeepAll {
-			faults = append(faults, fmt.Errorf("service %s: group %s asks for KeepLatest, which this build cannot own yet; use KeepAll", cfg.Name, g.Name()))
-		}
-		behaviours = append(behaviours, b)
 	}
 	if len(parts) > 0 && cfg.DataDir == "" {
 		faults = append(faults, fmt.Errorf("service %s: DataDir is empty; an owner keeps its local state there", cfg.Name))
@@ -107,7 +100,7 @@ func (s *Service) open(ctx context.Context, behaviours []*muster.Behaviour) erro
 		Sender: s.sender, Codec: s.cfg.codec(), ReplyTo: to, Timeout: s.cfg.CallTimeout, Ready: s.awaitReplies, Now: s.clock.Now,
 	})
 	s.replies, err = consumer.OpenReplies(ctx, consumer.RepliesConfig{
-		Kafka: s.cfg.connection(), Service: s.cfg.Name, Partition: to.Partition, Partitions: replies, Deliver: s.client.Deliver, Logger: s.log,
+		Kafka: s.cfg.connection(), Service: s.cfg.Name, Partition: to.Partition, Partitions: replies, Deliver: s.client.Deliver, Step: s.client.DeliverStep, Logger: s.log,
 	})
 	if err != nil {
 		return err
@@ -170,9 +163,11 @@ func (s *Service) openOwner(ctx context.Context, b *muster.Behaviour, ids kafka.
 	o := &owner{
 		cfg: s.cfg, group: g, log: s.log, metrics: s.metrics, clock: s.clock, states: states, replies: s.sender, board: s.board,
 		tenure: map[int32]*tenure{}, hands: map[int]*hand{}, failed: make(chan error, 1), idle: make(chan struct{}),
-		limit: make(chan struct{}, 4),
+		limit: make(chan struct{}, 4), handling: handlingOf(b, s.cfg),
 	}
-	o.processor = muster.NewProcessor(b, muster.ProcessorConfig{Codec: s.cfg.codec(), States: states, Prefix: s.cfg.Prefix})
+	o.processor = muster.NewProcessor(b, muster.ProcessorConfig{
+		Codec: s.cfg.codec(), States: states, Prefix: s.cfg.Prefix, Client: s.client, Steps: o.step, Bound: o.bound,
+	})
 	o.reader = consumer.JournalConfig{Kafka: connection, Group: g, Foreign: o.foreign}
 	o.consumer, err = consumer.Open(ctx, consumer.Config{
 		Kafka: connection, Group: g, Instance: s.name, Lanes: s.cfg.lanes(), BatchRecords: s.cfg.batchRecords(),
