@@ -211,7 +211,9 @@ func TestCatchAll(t *testing.T) {
 	o := newOffice()
 	ask := muster.NewQuery[order, account](o.Group, "ask")
 	named := o.Group.Handle("other", muster.HandlerFunc(func(_ context.Context, _ *muster.Command, w muster.Writer) error { return w.Reply("named") }))
-	rest := o.Group.CatchAll(func(_ context.Context, cmd *muster.Command, w muster.Writer) error { return w.Reply("rest " + cmd.Type) })
+	rest := o.Group.CatchAll(func(_ context.Context, cmd *muster.Command, w muster.Writer) error {
+		return w.Reply("rest " + cmd.Type)
+	})
 	w := newWorld(t, muster.Merge(rest.Behaviour(), named.Behaviour()))
 	f := w.do(command("other", "u-1", "c1", order{}), command("register", "u-1", "c2", order{}), command("who knows", "u-1", "c3", order{}),
 		command(ask.Name(), "u-1", "q1", order{}))
