@@ -15,6 +15,7 @@ import (
 func anyCommand(t *rapid.T) muster.Command {
 	verbs := []string{
 		"open", "deposit", "deposit", "withdraw", "withdraw", "split", "explode", "spoil", "foreign", "busy", "look", "nosuch", "balance", "huge",
+		"transfer", "notify", "reject", "stumble",
 	}
 	cmd := command(rapid.SampledFrom(verbs).Draw(t, "verb"), rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "aggregate"),
 		fmt.Sprint("id-", rapid.IntRange(0, 25).Draw(t, "id")),
@@ -48,9 +49,10 @@ func (d drawn) Errorf(format string, args ...any) { d.t.Errorf(format, args...) 
 // with aborts and restarts between them (G4, G5).
 func TestReplayEqualsLiveFold(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		w := newWorld(drawn{t, rt}, newBank().Account.Behaviour())
+		w := newWorld(drawn{t, rt}, newBank().behaviour())
 		w.config.Residents = rapid.IntRange(1, 4).Draw(rt, "residents")
 		w.restart()
+		written := map[string]bool{}
 		for range rapid.IntRange(1, 8).Draw(rt, "batches") {
 			w.slice = rapid.IntRange(0, 4).Draw(rt, "slice")
 			batch := w.batch(rapid.SliceOfN(rapid.Custom(anyCommand), 1, 8).Draw(rt, "commands")...)
@@ -60,9 +62,15 @@ func TestReplayEqualsLiveFold(t *testing.T) {
 				w.journal.aborted(decision.Events)
 				round.Abort()
 				batch.Attempt++
-				if round, decision = w.decide(batch, nil); !sameEvents(first.Events, decision.Events) || len(first.Dead) != len(decision.Dead) {
+				if round, decision = w.decide(batch, nil); !sameEvents(first.Events, decision.Events) || !sameCommands(first.Commands, decision.Commands) || len(first.Dead) != len(decision.Dead) {
 					rt.Fatalf("decided again, but not the same:\n%s\n%s", describeDecision(&first), describeDecision(decision))
 				}
+			}
+			for _, one := range decision.Commands {
+				if written[one.Command.ID] {
+					rt.Fatalf("command %s is written twice", one.Command.ID)
+				}
+				written[one.Command.ID] = true
 			}
 			if f := w.commit(round, decision); len(f.gaps) != 0 {
 				rt.Fatalf("gaps %v without a foreign writer", f.gaps)
@@ -106,7 +114,7 @@ func gapless(t *rapid.T, j *journal) {
 func TestSlicesNeverShow(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		tb := drawn{t, rt}
-		one, other := newWorld(tb, newBank().Account.Behaviour()), newWorld(tb, newBank().Account.Behaviour())
+		one, other := newWorld(tb, newBank().behaviour()), newWorld(tb, newBank().behaviour())
 		other.config.Residents = 1
 		other.restart()
 		for range rapid.IntRange(1, 3).Draw(rt, "batches") {
@@ -123,7 +131,7 @@ func TestSlicesNeverShow(t *testing.T) {
 func TestBatchesNeverShow(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		tb := drawn{t, rt}
-		together, apart := newWorld(tb, newBank().Account.Behaviour()), newWorld(tb, newBank().Account.Behaviour())
+		together, apart := newWorld(tb, newBank().behaviour()), newWorld(tb, newBank().behaviour())
 		commands := rapid.SliceOfN(rapid.Custom(anyCommand), 1, 12).Draw(rt, "commands")
 		for n := range commands {
 			commands[n].ID += "-" + commands[n].AggregateID
@@ -140,7 +148,7 @@ func TestBatchesNeverShow(t *testing.T) {
 }
 
 func same(t *rapid.T, a, b *effects) {
-	if !sameEvents(a.decision.Events, b.decision.Events) || len(a.decision.Dead) != len(b.decision.Dead) {
+	if !sameEvents(a.decision.Events, b.decision.Events) || !sameCommands(a.decision.Commands, b.decision.Commands) || len(a.decision.Dead) != len(b.decision.Dead) {
 		t.Fatalf("decisions differ:\n%s\n%s", describeDecision(a.decision), describeDecision(b.decision))
 	}
 	for n := range a.replies {

@@ -16,7 +16,7 @@ import (
 // The scenario files say what a batch of commands leads to: its decision, what is stored, what is answered.
 func TestScenarios(t *testing.T) {
 	script.Run(t, "testdata/scenario", func(t *testing.T) map[string]script.Verb {
-		w := newWorld(t, newBank().Account.Behaviour())
+		w := newWorld(t, newBank().behaviour())
 		return map[string]script.Verb{
 			"batch": w.scenarioBatch,
 			"abort": func(s *script.Step) string { // the decision is made and its transaction aborted
@@ -133,6 +133,10 @@ func describeDecision(d *muster.Decision) string {
 	}
 	for i := range d.Dead {
 		fmt.Fprintf(&b, "dead %s %s reason=%s\n", d.Dead[i].Command.ID, d.Dead[i].Cause.Code, d.Dead[i].Cause.Reason)
+	}
+	for i := range d.Commands {
+		c := &d.Commands[i].Command
+		fmt.Fprintf(&b, "written to %s: %s(%s) %s, because of %s\n", c.Group, c.Type, c.AggregateID, c.Payload, c.CausationID)
 	}
 	for _, p := range d.Offsets {
 		fmt.Fprintf(&b, "consumed [%d] up to %d\n", p.Partition, p.Next)

@@ -74,7 +74,7 @@ func input(topic string, key, value []byte, null bool, flat []byte, partition in
 // Whatever is in the record: no panic, a usable id, texts within bounds, and what is accepted comes back the same from its own record.
 func FuzzDecodeCommand(f *testing.F) {
 	plain := &kgo.Record{Key: []byte("acc-1"), Value: []byte("{}"), Partition: home, Headers: []kgo.RecordHeader{{Key: "ce_type", Value: []byte("bank.Open")}}}
-	seed(f, plain, kafka.EncodeCommand(fullCommand(), "accounts.commands", home), &kgo.Record{})
+	seed(f, plain, kafka.EncodeCommand(fullCommand(), "accounts.commands", home), kafka.EncodeCommand(calledCommand(), "accounts.commands", home), &kgo.Record{})
 	f.Fuzz(func(t *testing.T, key, value []byte, null bool, flat []byte, partition int32) {
 		c := kafka.DecodeCommand(input("accounts.commands", key, value, null, flat, partition), accounts)
 		if err := muster.CheckCommandID(c.ID); err != nil {

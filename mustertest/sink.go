@@ -25,6 +25,10 @@ type SinkFixture struct {
 	// Consumed gives the committed offset of a command partition, or -1.
 	Consumed func(partition int32) int64
 
+	// Target is another group, whose command topic exists and is empty. Written gives the commands that such a reader sees there.
+	Target  *muster.Group
+	Written func() []muster.Command
+
 	// Take gives a partition to another owner. From then on commits that touch it must be refused. Nil where there are no owners.
 	Take func(partition int32)
 	// Break lets the next commit with events fail before it is durable. Nil where nothing can fail.
@@ -41,6 +45,9 @@ func Sink(t *testing.T, open func(t *testing.T) SinkFixture) {
 	run("all of a decision becomes visible", (*sinkSuite).all)
 	run("offsets move without events", (*sinkSuite).offsetsOnly)
 	run("an empty decision is committed at once", func(s *sinkSuite) { s.want(&muster.Decision{Group: s.Group}, nil) })
+	run("written commands are part of the decision", (*sinkSuite).written)
+	run("written commands alone are a decision", (*sinkSuite).writtenOnly)
+	run("a command to nowhere is blamed on who wrote it", (*sinkSuite).nowhere)
 	run("decisions follow one another in the log", (*sinkSuite).order)
 	run("the decision is not kept", (*sinkSuite).notKept)
 	run("a partition of another owner is fenced", (*sinkSuite).fenced)

@@ -19,7 +19,18 @@ func TestLaneIsASink(t *testing.T) {
 		b := newBed(t, 3)
 		owned := &ownership{claims: b.claims}
 		lane := b.open(func(c *producer.Config) { c.Claims = owned }).Lane(0)
+		target := muster.NewGroup("till", muster.Partitions(5))
+		if err := b.cluster.CreateTopic(target.CommandTopic(""), target.Partitions(), nil); err != nil {
+			t.Fatal(err)
+		}
 		return mustertest.SinkFixture{
+			Target: target,
+			Written: func() (all []muster.Command) {
+				for _, r := range b.committed(target.CommandTopic("")) {
+					all = append(all, kafka.DecodeCommand(r, target))
+				}
+				return all
+			},
 			Sink: lane, Group: b.group,
 			Partition: func(id string) int32 { return kafka.Partition(id, b.group.Partitions()) },
 			Events: func(partition int32) (events []muster.Event) {

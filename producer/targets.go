@@ -105,11 +105,11 @@ func unwritable(err error) bool {
 
 // aim finds where the commands of a decision go. The faults are of those that go nowhere.
 func (l *Lane) aim(ctx context.Context, t *transaction) (faults []error, err error) {
-	unfit := map[string]error{}
+	unfit := map[*muster.Group]error{} // two contracts may disagree on one topic
 	for i := range t.decision.Commands {
 		w := &t.decision.Commands[i]
 		topic := w.Group.CommandTopic(l.p.cfg.Kafka.Prefix)
-		cause, asked := unfit[topic]
+		cause, asked := unfit[w.Group]
 		if !asked {
 			leaders, wrong, err := l.p.targets.find(ctx, l.p.admin, w.Group, topic)
 			if err != nil {
@@ -121,7 +121,7 @@ func (l *Lane) aim(ctx context.Context, t *transaction) (faults []error, err err
 				}
 				t.leaders[topic] = leaders
 			}
-			unfit[topic] = cause
+			unfit[w.Group] = cause
 		}
 		if cause != nil {
 			faults = append(faults, astray(w, cause))

@@ -32,6 +32,7 @@ type childConfig struct {
 	Hit                int64  // at which time it is passed
 	TransactionTimeout time.Duration
 	Slots              int
+	Desk               bool // it owns a desk, which has a stateless handler, instead of ledgers
 }
 
 // child is the main function of an owner process.
@@ -62,7 +63,11 @@ func child(text string) int {
 			}
 		},
 	}
-	s, err := service.Open(ctx, cfg, ledgersIn(c.Group, c.Partitions).owner())
+	var part service.Part = ledgersIn(c.Group, c.Partitions).owner()
+	if c.Desk {
+		part = desksIn(c.Group, c.Partitions).clerk()
+	}
+	s, err := service.Open(ctx, cfg, part)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
