@@ -102,6 +102,15 @@ func (c *Consumer) crowdedLocked(p *part) bool {
 	return len(p.progress.Waiting) >= c.config.maxWaiting()
 }
 
+func (c *Consumer) tellCrowded(partition int32, crowded bool) {
+	if crowded {
+		c.log.Warn("as many commands wait for another try as may; further commands of the partition are held back until one of them ends",
+			"group", c.members, "partition", partition, "waiting", c.config.maxWaiting())
+		return
+	}
+	c.log.Info("further commands of the partition are handed out again", "group", c.members, "partition", partition)
+}
+
 // newLocked gives how many records of the buffer may be handed out: all, or where no more may wait, those that wait already.
 func (c *Consumer) newLocked(p *part) int {
 	if !c.crowdedLocked(p) {

@@ -229,11 +229,18 @@ func (w *Work) decode() {
 // Done gives the Work back: the first consumed commands, in the order of Commands, are finished. The others are handed out again, before
 // anything younger of their partition. For a partition that is not held any more it does nothing. The second call does nothing.
 func (w *Work) Done(consumed int) {
+	for partition, crowded := range w.finish(consumed) {
+		w.consumer.tellCrowded(partition, crowded)
+	}
+}
+
+// finish does the work of Done. It gives the partitions that have become crowded, and those that are so no more.
+func (w *Work) finish(consumed int) (changed map[int32]bool) {
 	c := w.consumer
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if w.done {
-		return
+		return nil
 	}
 	w.done = true
 	for i := range w.shares {
@@ -242,13 +249,21 @@ func (w *Work) Done(consumed int) {
 		if c.parts[p.partition] != p {
 			continue
 		}
+		crowded := c.crowdedLocked(p)
 		p.settleLocked(w, s, min(max(consumed-s.first, 0), len(s.due)+s.count))
 		p.taken = 0
 		c.fetchLocked(p)
 		if p.buffer.records > 0 || p.later.memory > 0 {
 			c.rouse(p.lane)
 		}
+		if is := c.crowdedLocked(p); is != crowded {
+			if changed == nil {
+				changed = map[int32]bool{}
+			}
+			changed[p.partition] = is
+		}
 	}
+	return changed
 }
 
 // finishLocked forgets the n oldest records of a part.
