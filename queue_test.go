@@ -198,11 +198,12 @@ func (f *flaky) decide(ctx context.Context, root *muster.Root[account], in order
 	f.seen[meta.ID] = append(f.seen[meta.ID], meta.Attempt)
 	n := f.runs[meta.ID]
 	f.mu.Unlock()
-	if in.Text != "" || n <= in.Times {
+	switch {
+	case in.Text != "" || n <= in.Times:
 		f.bank.Noted.Emit(root, moved{Text: meta.ID}) // changes the state in place, and nothing of it may be kept
-	} else if root.Revision() == 0 {
+	case root.Revision() == 0:
 		f.bank.Opened.Emit(root, moved{Text: "new"})
-	} else {
+	default:
 		f.bank.Credited.Emit(root, moved{Amount: 1})
 	}
 	switch {
