@@ -32,6 +32,7 @@ type childConfig struct {
 	Hit                int64  // at which time it is passed
 	TransactionTimeout time.Duration
 	Slots              int
+	Closed             bool // its ledgers are
 }
 
 // child is the main function of an owner process.
@@ -62,7 +63,9 @@ func child(text string) int {
 			}
 		},
 	}
-	s, err := service.Open(ctx, cfg, ledgersIn(c.Group, c.Partitions).owner())
+	l := ledgersIn(c.Group, c.Partitions)
+	l.closed = c.Closed
+	s, err := service.Open(ctx, cfg, l.owner())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
