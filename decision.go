@@ -11,6 +11,9 @@ type Batch struct {
 	Commands []Command
 	Now      time.Time // the owner's clock, never earlier than in the batch before
 	Attempt  int       // 1, and one more after each aborted commit
+
+	// Progress says, per partition of the batch, what was consumed before it. A partition left out has nothing waiting.
+	Progress []Progress
 }
 
 // Reply is an outcome on its way to who asked.
@@ -21,10 +24,13 @@ type Reply struct {
 	Meta      *Meta // of the command; for correlation and trace headers
 }
 
-// Progress says up to where the commands of a partition are consumed.
+// Progress says up to where the commands of a partition are consumed: all below Next but the waiting ones.
+//
+//	Waiting is sorted, and every Waiting[i] < Next
 type Progress struct {
 	Partition int32
-	Next      int64 // offset of the next command to read
+	Next      int64   // offset of the next command to read
+	Waiting   []int64 // offsets of the commands that wait for another try, at most [MaxWaiting]
 }
 
 // Decision is what one batch leads to. Events, dead letters, written commands and offsets are one transaction.

@@ -35,6 +35,9 @@ type Error struct {
 
 	toolkit bool  // made by the toolkit, not by a handler; never travels
 	cause   error // what the sentinels and the context's errors are found through; never travels
+
+	ask  *retryAsk // made by [RetryLater]; never travels
+	drop bool      // made by [Drop]; never travels
 }
 
 // The sentinels that errors.Is finds in an [Error]. The first four also survive the way over the wire, by their Reason.

@@ -136,9 +136,7 @@ func (x *execution) run(ctx context.Context) (outcome *Outcome, refusal *Error) 
 	case err != nil && ctx.Err() != nil:
 		return nil, overrun(&x.cmd)
 	case err != nil:
-		refusal := *refusalOf(err)
-		refusal.toolkit = false // whatever it was made with, here it is the handler's word
-		return nil, &refusal
+		return nil, verdict(err, x.readOnly)
 	case x.fault != nil:
 		return nil, x.fault
 	}

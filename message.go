@@ -27,7 +27,7 @@ type Meta struct {
 	Topic     string // where the record lies; empty before it is written
 	Partition int32
 	Offset    int64
-	Attempt   int // 1 at the first try of this process; more after an aborted commit
+	Attempt   int // which execution of a command this owner is at, from 1: one more after each [RetryLater] and each aborted commit
 }
 
 // Position gives the place of the record.
@@ -80,7 +80,9 @@ type Command struct {
 	// Hops is how many handlers' commands led to this one, 0 for one that no handler sent.
 	Hops int
 	// Path is the groups whose handlers wait for this command, the outermost first.
-	Path []string
+	Path   []string
+	Tries  Tries // of a command that waited for another try; set by the consumer from what [Round.Waiting] gave
+	Behind bool  // set by the consumer: an older command of the aggregate waits and is not in this batch, so this one waits, too
 
 	// Fault is set by the consumer for a record that is no valid command: the owner refuses it, writes a dead letter and goes on.
 	Fault *Error

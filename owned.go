@@ -15,6 +15,11 @@ type owned struct {
 	next    int64 // journal offset after the last known event or marker
 	markers int64 // transactions of this owner whose end marker is not accounted for in next
 	loose   bool  // a transaction was aborted: its records take offsets nobody told us of
+
+	round    uint64   // number of the round in hand, from 1
+	progress Progress // what is consumed, with what the round has decided so far
+	moved    bool     // the round has decided something
+	room     int      // how many further commands the slice in the making may have that are new
 }
 
 // resident is one decoded aggregate. One unit at a time has it in hand.
@@ -26,6 +31,7 @@ type resident struct {
 	offset   int64     // journal offset of the last stored event; events up to it are folded in
 	accepted [][]Event // of the round in hand, a slice per command; rollback folds them again
 	encoded  []byte    // the state after accepted; set when the unit ends
+	blocked  uint64    // number of the last round in which a command of it was left waiting
 }
 
 func newOwned(partition int32, limit int, next int64) *owned {

@@ -17,6 +17,9 @@ type Processor struct {
 	prefix    string
 	tolerance time.Duration
 	residents int
+	retry     RetryPolicy
+	waiting   int
+	jitter    func(id string, try int) float64
 
 	client *Client
 	steps  func(to ReplyTo, cause *Meta, s *Step) error
@@ -34,6 +37,13 @@ type ProcessorConfig struct {
 
 	// DeadlineTolerance is how far the clocks of caller and owner may differ. Zero means 2 s.
 	DeadlineTolerance time.Duration
+	// Retry is what a handler's [RetryLater] gets that says nothing else. The zero value means the defaults.
+	Retry RetryPolicy
+	// MaxWaiting is how many commands of a partition may wait at once, 1 to [MaxWaiting]. Zero means the most.
+	MaxWaiting int
+	// Jitter draws a number in [0, 1) for a command id and the number of its try; units that run at once call it. Nil means one that is
+	// computed from both, so that a batch decided again decides the same.
+	Jitter func(id string, try int) float64
 	// Residents is how many decoded aggregates a partition keeps in memory between batches. Zero means 4,096.
 	Residents int
 
@@ -54,12 +64,19 @@ func NewProcessor(behaviour *Behaviour, cfg ProcessorConfig) *Processor {
 		behaviour: behaviour, codec: cfg.Codec, states: cfg.States, prefix: cfg.Prefix,
 		tolerance: cfg.DeadlineTolerance, residents: cfg.Residents, owned: map[int32]*owned{},
 		client: cfg.Client, steps: cfg.Steps, bound: cfg.Bound,
+		retry: cfg.Retry.filled(), waiting: cfg.MaxWaiting, jitter: cfg.Jitter,
 	}
 	if p.tolerance == 0 {
 		p.tolerance = 2 * time.Second
 	}
 	if p.residents == 0 {
 		p.residents = 4096
+	}
+	if p.waiting <= 0 || p.waiting > MaxWaiting {
+		p.waiting = MaxWaiting
+	}
+	if p.jitter == nil {
+		p.jitter = chance
 	}
 	return p
 }

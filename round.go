@@ -19,6 +19,7 @@ type Round struct {
 	held     map[int32]*owned
 	decided  []decided
 	next     int // commands before it are in a slice
+	consumed int // commands before it are in the progress of their partitions
 
 	decision Decision
 	produced atomic.Int64          // bytes of events and answers; the units add
@@ -39,6 +40,7 @@ type decided struct {
 	again       int      // on the first: index of the repeat that was executed after all; 0 means none
 	repeats     *decided // not nil: this one got that one's answer
 	at          int      // index of its first event in the decision
+	waits       *Tries   // not nil: it was not decided and is to be handed in again
 }
 
 func (d *decided) reset() { *d = decided{first: d.first} }
@@ -54,8 +56,9 @@ func (p *Processor) Begin(batch *Batch, culprits map[string]*RecordFault) (*Roun
 			if r.held[partition] = p.take(partition); r.held[partition] == nil {
 				return nil, fmt.Errorf("%s[%d]: %w; its commands wait for a new owner", p.behaviour.group.name, partition, ErrNotHeld)
 			}
+			r.held[partition].begin(batch.Progress)
 		}
-		batch.Commands[i].Attempt = batch.Attempt
+		batch.Commands[i].Attempt = batch.Attempt + batch.Commands[i].Tries.Executions
 	}
 	return r, nil
 }
@@ -67,6 +70,7 @@ func (r *Round) Slice(n int) []*Unit {
 	if r.failed() || begin == end {
 		return nil
 	}
+	r.consume()
 	type key struct {
 		partition int32
 		id        string
@@ -75,6 +79,10 @@ func (r *Round) Slice(n int) []*Unit {
 	units := make([]*Unit, 0, end-r.next)
 	for i := begin; i < end; i++ {
 		cmd := &r.batch.Commands[i]
+		if !r.held[cmd.Partition].admit(cmd.Offset) {
+			end = i
+			break
+		}
 		if r.settledAtOnce(i) {
 			continue
 		}
@@ -87,13 +95,13 @@ func (r *Round) Slice(n int) []*Unit {
 		if u == nil {
 			o := r.held[cmd.Partition]
 			u = &Unit{round: r, owned: o, r: o.resident(cmd.AggregateID)}
-			u.mark = len(u.r.accepted)
+			u.mark, u.blocked = len(u.r.accepted), u.r.blocked == o.round
 			byKey[k], units = u, append(units, u)
 		}
 		u.items = append(u.items, i)
 	}
 	r.next = end
-	if len(units) == 0 {
+	if len(units) == 0 && end > begin {
 		return r.Slice(n) // nothing but settled ones; an empty slice means the end
 	}
 	return units
@@ -202,10 +210,9 @@ func (r *Round) Decision() *Decision {
 	}
 	d := &r.decision
 	*d = Decision{Group: r.p.behaviour.group, Events: make([]Event, 0, total)}
-	next := make(map[int32]int64, len(r.held))
+	r.consume()
 	for i := range r.decided[:r.next] {
 		cmd, one := &r.batch.Commands[i], &r.decided[i]
-		next[cmd.Partition] = cmd.Offset + 1
 		one.at = len(d.Events)
 		d.Events = append(d.Events, one.events...)
 		d.Commands = append(d.Commands, one.written...)
@@ -213,8 +220,10 @@ func (r *Round) Decision() *Decision {
 			d.Dead = append(d.Dead, DeadLetter{Command: *cmd, Cause: *one.dead, Time: r.batch.Now})
 		}
 	}
-	for partition, offset := range next {
-		d.Offsets = append(d.Offsets, Progress{Partition: partition, Next: offset})
+	for _, o := range r.held {
+		if o.moved {
+			d.Offsets = append(d.Offsets, o.progress)
+		}
 	}
 	sortProgress(d.Offsets)
 	return d

@@ -19,6 +19,7 @@ type Unit struct {
 	mark  int        // len(r.accepted) before the unit
 	x     *execution // in hand; belongs to whoever owns the turn
 
+	blocked bool // its aggregate waited when the unit began
 	careful bool // encode the state after each command, to find the one at fault
 
 	// turn is odd while a handler runs. Run makes it odd, and it or GiveUp makes it even again: who does so owns the result.
@@ -73,10 +74,13 @@ func (u *Unit) GiveUp(turn uint64) bool {
 func (u *Unit) prepare(i int) *execution {
 	cmd, p := &u.round.batch.Commands[i], u.round.p
 	cmd.Revision = 0 // not known yet, whatever an earlier attempt left there
+	if u.waits(i) {
+		return nil
+	}
 	if !p.behaviour.isQuery(cmd.Type) && u.repeat(i) {
 		return nil
 	}
-	if !cmd.Deadline.IsZero() && u.round.batch.Now.Sub(cmd.Deadline) > p.tolerance {
+	if p.expired(cmd, u.round.batch.Now) {
 		u.refuse(i, refuse(DeadlineExceeded, ReasonExpired, "%s arrived after its deadline and was not executed; the owner is behind or the timeout too short", cmd.Type))
 		return nil
 	}
@@ -144,7 +148,9 @@ func (u *Unit) settle(i int, x *execution, outcome *Outcome, refusal *Error) {
 		if len(x.events) > 0 || refusal.Reason == ReasonPanic || refusal.Reason == ReasonOverrun {
 			u.rollback()
 		}
-		u.refuse(i, refusal)
+		if refusal = u.setAside(i, refusal); refusal != nil {
+			u.refuse(i, refusal)
+		}
 		return
 	}
 	d.outcome = outcome
@@ -221,6 +227,9 @@ func (u *Unit) finish() (again bool) {
 	u.rollback()
 	for _, i := range u.items {
 		u.round.decided[i].reset()
+	}
+	if !u.blocked {
+		u.r.blocked = 0
 	}
 	u.at, u.careful = 0, true
 	return true

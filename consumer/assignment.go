@@ -14,6 +14,7 @@ import (
 //	owned  <=>  Consumer.parts[partition] is this very part
 //	handed out  =>  owned, served, not leaving
 //	taken <= buffer.records; the records in a Work are the oldest ones
+//	resume <= progress.Next; expected is part of progress.Waiting, every expected[i] < resume
 type part struct {
 	partition int32
 	lane      int
@@ -21,12 +22,19 @@ type part struct {
 	leaving   bool // revocation has begun: nothing more is handed out, what is in hand may still be committed
 
 	buffer buffer
-	taken  int // records in the Work in hand; 0 when there is none
+	taken  int  // records in the Work in hand; 0 when there is none
+	busy   bool // it is in a Work
+
+	progress muster.Progress // what is consumed: finished, or left waiting
+	later    later
+	resume   int64   // progress.Next when the ownership began; below it only what is expected is taken in
+	expected []int64 // the commands that waited then and have not been received yet
+	gone     []int64 // those that the log does not have any more, to be told
 
 	next int64 // offset to receive next; lower ones are dropped
 	high int64 // high watermark, as the latest fetch told
 
-	full    bool // buffer.memory went over the bound and has not come down to half since
+	full    bool // what buffer and later take went over the bound and has not come down to half since
 	halted  bool // reading failed; tried again at the next turn of retry
 	stopped bool // kgo was told not to fetch it: full or halted
 
@@ -55,7 +63,7 @@ func (p *part) receive(records []*kgo.Record, high int64) {
 			continue
 		}
 		p.next = r.Offset + 1
-		if !r.Attrs.IsControl() {
+		if wanted := p.wants(r); wanted && !r.Attrs.IsControl() {
 			kept = append(kept, r)
 		}
 	}
@@ -67,10 +75,10 @@ func (p *part) receive(records []*kgo.Record, high int64) {
 // is the latest decision.
 func (c *Consumer) fetchLocked(p *part) {
 	limit := c.config.bufferBytes()
-	switch {
-	case p.buffer.memory >= limit:
+	switch memory := p.buffer.memory + p.later.memory; {
+	case memory >= limit:
 		p.full = true
-	case p.buffer.memory <= limit/2:
+	case memory <= limit/2:
 		p.full = false
 	}
 	stop := p.full || p.halted
@@ -96,6 +104,6 @@ func (c *Consumer) dropLocked(parts []*part) {
 		if p.stopped && c.client != nil {
 			c.client.ResumeFetchPartitions(map[string][]int32{c.topic: {p.partition}})
 		}
-		p.buffer, p.unreadable = buffer{}, nil
+		p.buffer, p.unreadable, p.later = buffer{}, nil, later{}
 	}
 }

@@ -6,11 +6,21 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/kafka"
 )
 
 // commitAs commits offsets for whoever the claim names.
 func (c *cluster) commitAs(ctx context.Context, claim kafka.Claim, next map[int32]int64) error {
+	var all []muster.Progress
+	for partition, offset := range next {
+		all = append(all, muster.Progress{Partition: partition, Next: offset})
+	}
+	return c.commitAll(ctx, claim, all)
+}
+
+// commitAll commits progress for whoever the claim names.
+func (c *cluster) commitAll(ctx context.Context, claim kafka.Claim, all []muster.Progress) error {
 	name := c.commands()
 	topics, err := c.adm.ListTopics(ctx, name)
 	if err != nil {
@@ -23,9 +33,10 @@ func (c *cluster) commitAs(ctx context.Context, claim kafka.Claim, next map[int3
 	}
 	topic := kmsg.NewOffsetCommitRequestTopic()
 	topic.Topic, topic.TopicID = name, topics[name].ID
-	for partition, offset := range next {
+	for _, progress := range all {
 		p := kmsg.NewOffsetCommitRequestTopicPartition()
-		p.Partition, p.Offset = partition, offset
+		p.Partition = progress.Partition
+		p.Offset, p.Metadata = kafka.EncodeProgress(progress)
 		topic.Partitions = append(topic.Partitions, p)
 	}
 	request.Topics = append(request.Topics, topic)

@@ -47,6 +47,13 @@ type Config struct {
 	// RevokeTimeout bounds how long a rebalance waits for [Change.Done]. It must stay below the rebalance timeout of 30 s. Zero means 10 s.
 	RevokeTimeout time.Duration
 
+	// MaxWaiting is how many commands of a partition may wait for another try, 1 to [muster.MaxWaiting]. While so many wait, no further command
+	// of that partition is handed out. Zero means the most.
+	MaxWaiting int
+
+	// Now is the clock by which waiting commands are due; it must be that of the batches. Nil means time.Now.
+	Now func() time.Time
+
 	// OnFault hears of everything that keeps commands of a partition from being handed out as they were written: a batch that decompresses
 	// to more than 64 MiB, a corrupt one, commands deleted before they were handled, a lost right to read. Offset is -1 where there is
 	// none, partition is -1 where the whole group membership is concerned. The error is told once, not at every retry. It is called by
@@ -106,6 +113,7 @@ func (c Config) Validate() error {
 	add(c.BatchRecords < 0, "BatchRecords is %d; choose 1 or more, or 0 for %d", c.BatchRecords, defaultBatchRecords)
 	add(c.BatchBytes < 0, "BatchBytes is %d; choose 1 or more, or 0 for %d", c.BatchBytes, defaultBatchBytes)
 	add(c.BufferBytes < 0, "BufferBytes is %d; choose 1 or more, or 0 for %d", c.BufferBytes, defaultBufferBytes)
+	add(c.MaxWaiting < 0 || c.MaxWaiting > muster.MaxWaiting, "MaxWaiting is %d; choose 1 to %d, or 0 for the most", c.MaxWaiting, muster.MaxWaiting)
 	add(c.SessionTimeout != 0 && c.SessionTimeout < 100*time.Millisecond, "SessionTimeout is %v; choose 100 ms or more, or 0 for %v",
 		c.SessionTimeout, defaultSession)
 	add(c.RevokeTimeout < 0 || c.RevokeTimeout >= rebalanceTimeout, "RevokeTimeout is %v; it must be below the rebalance timeout of %v, 0 means %v",
@@ -124,10 +132,18 @@ func (c Config) lanes() int               { return orDefault(c.Lanes, defaultLan
 func (c Config) batchRecords() int        { return orDefault(c.BatchRecords, defaultBatchRecords) }
 func (c Config) batchBytes() int          { return orDefault(c.BatchBytes, defaultBatchBytes) }
 func (c Config) bufferBytes() int         { return orDefault(c.BufferBytes, defaultBufferBytes) }
+func (c Config) maxWaiting() int          { return orDefault(c.MaxWaiting, muster.MaxWaiting) }
 func (c Config) session() time.Duration   { return orDefault(c.SessionTimeout, defaultSession) }
 func (c Config) revoke() time.Duration    { return orDefault(c.RevokeTimeout, defaultRevoke) }
 func (c Config) heartbeat() time.Duration { return c.session() / heartbeatsPerSession }
 func (c Config) logger() *slog.Logger     { return orDiscard(c.Logger) }
+
+func (c Config) now() time.Time {
+	if c.Now == nil {
+		return time.Now()
+	}
+	return c.Now()
+}
 
 func orDefault[T int | time.Duration](v, otherwise T) T {
 	if v == 0 {

@@ -121,6 +121,7 @@ func (s *session) rewind(partition int32, next int64) {
 	defer s.mu.Unlock()
 	if p := s.parts[partition]; p != nil {
 		p.next = next
+		p.cutLocked(next)
 	}
 }
 

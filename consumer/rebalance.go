@@ -29,24 +29,14 @@ func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo
 	ch := Change{consumer: s.Consumer, parts: map[int32]*part{}}
 	for partition, offset := range fresh {
 		bounds, at := ranges[partition], offset.EpochOffset().Offset
-		start := at
-		switch {
-		case at < 0:
-			start = bounds.start // nothing was ever committed
-		case at < bounds.start:
-			start = bounds.start
-			s.tell(partition, at, fmt.Errorf("the commands from offset %d up to %d were deleted before they were handled; "+
-				"serving goes on at %d; lengthen the retention of %s", at, bounds.start, bounds.start, s.topic))
-		case at > bounds.end:
-			start = bounds.start
-			s.tell(partition, at, fmt.Errorf("the committed offset %d lies behind the end of the log at %d, so %s has lost records; "+
-				"serving starts over at %d, and what was answered inside of the dedup window is not executed again", at, bounds.end, s.topic, start))
-		}
+		progress, start := s.standing(partition, at, bounds)
 		if start != at {
 			offset = kgo.NewOffset().At(start)
 		}
 		fresh[partition] = offset
-		ch.parts[partition] = &part{partition: partition, next: start, high: bounds.end}
+		ch.parts[partition] = &part{
+			partition: partition, next: start, high: bounds.end, progress: progress, resume: progress.Next, expected: slices.Clone(progress.Waiting),
+		}
 	}
 	ch.Assigned = slices.Sorted(maps.Keys(ch.parts))
 

@@ -26,7 +26,9 @@ type session struct {
 	ctx  context.Context         // ends with run, or with the reason the session cannot go on
 	fail context.CancelCauseFunc // ends ctx; the first reason counts
 
-	over   bool    // guarded by Consumer.mu: set at the end; the callbacks then take in nothing and wait for nobody
+	over     bool             // guarded by Consumer.mu: set at the end; the callbacks then take in nothing and wait for nobody
+	metadata map[int32]string // of the committed offsets; fetched writes it, assigned reads it after that
+
 	broken []*part // guarded by Consumer.mu: what membership took away, to be announced by the goroutine of Run
 }
 
@@ -81,6 +83,7 @@ func (s *session) options() []kgo.Opt {
 		kgo.RebalanceTimeout(rebalanceTimeout),
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(), // what was fetched is in the buffers before its partition can go
+		kgo.OnOffsetsFetched(s.fetched),
 		kgo.AdjustFetchOffsetsFn(s.assigned),
 		kgo.OnPartitionsAssigned(s.joined),
 		kgo.OnPartitionsRevoked(s.revoked),
@@ -101,6 +104,12 @@ func (s *session) options() []kgo.Opt {
 func (s *session) take(client *kgo.Client, fetches kgo.Fetches) {
 	fetches.EachError(func(topic string, partition int32, err error) { s.fault(client, topic, partition, err) })
 
+	gone := map[int32][]int64{}
+	defer func() {
+		for partition, offsets := range gone {
+			s.tellGone(partition, offsets)
+		}
+	}()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	fetches.EachPartition(func(f kgo.FetchTopicPartition) {
@@ -109,6 +118,7 @@ func (s *session) take(client *kgo.Client, fetches kgo.Fetches) {
 			return
 		}
 		p.receive(f.Records, f.HighWatermark)
+		gone[f.Partition] = p.giveUpLocked()
 		s.fetchLocked(p)
 		if p.buffer.records > p.taken {
 			s.rouse(p.lane)

@@ -30,7 +30,8 @@ func (p *Producer) joinOffsets(ctx context.Context, s *slot, claim kafka.Claim, 
 	topic.Topic, topic.TopicID = p.topics.commands, p.topics.commandsID
 	for _, o := range offsets {
 		part := kmsg.NewTxnOffsetCommitRequestTopicPartition()
-		part.Partition, part.Offset, part.LeaderEpoch = o.Partition, o.Next, noLeaderEpoch
+		part.Partition, part.LeaderEpoch = o.Partition, noLeaderEpoch
+		part.Offset, part.Metadata = kafka.EncodeProgress(o)
 		topic.Partitions = append(topic.Partitions, part)
 	}
 	req.Topics = append(req.Topics, topic)
@@ -61,7 +62,8 @@ func (p *Producer) moveOffsets(ctx context.Context, claim kafka.Claim, offsets [
 	topic.Topic, topic.TopicID = p.topics.commands, p.topics.commandsID
 	for _, o := range offsets {
 		part := kmsg.NewOffsetCommitRequestTopicPartition()
-		part.Partition, part.Offset, part.LeaderEpoch = o.Partition, o.Next, noLeaderEpoch
+		part.Partition, part.LeaderEpoch = o.Partition, noLeaderEpoch
+		part.Offset, part.Metadata = kafka.EncodeProgress(o)
 		topic.Partitions = append(topic.Partitions, part)
 	}
 	req.Topics = append(req.Topics, topic)

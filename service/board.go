@@ -26,6 +26,8 @@ type PartitionStatus struct {
 	Reason    string // a stable word: why it is in this state; empty while serving
 	Cause     error
 	Since     time.Time
+	Waiting   int  // commands that wait for another try, or behind one that does
+	Crowded   bool // as many wait as may, so further commands of the partition are held back
 }
 
 // board holds the status of all partitions this instance has had. Stops, recoveries and releases are written here before they are

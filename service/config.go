@@ -51,6 +51,13 @@ type Config struct {
 	// DedupWindow is how long a command id is remembered. Zero means 24 h.
 	DedupWindow time.Duration
 
+	// Retry bounds how often and how long a command is tried again whose handler asked for it. Its zero value means 10 times within a minute.
+	Retry muster.RetryPolicy
+	// GroupRetry is what holds instead of Retry in the groups it names, where a service owns several.
+	GroupRetry map[string]muster.RetryPolicy
+	// MaxWaiting is how many commands of one partition may wait for another try, or behind one. Zero means 500, which is the most.
+	MaxWaiting int
+
 	// Workers is how many handlers of one lane run at the same time. Zero means GOMAXPROCS, and 64 in a group with stateless handlers, which
 	// may wait for something.
 	Workers int
@@ -112,12 +119,13 @@ func (c Config) Validate() error {
 		{"Slots", c.Slots, 64},
 		{"ReplyPartitions", c.ReplyPartitions, 10_000},
 		{"BatchRecords", c.BatchRecords, 100_000},
+		{"MaxWaiting", c.MaxWaiting, muster.MaxWaiting},
 	} {
 		if n.value < 0 || n.value > n.top {
 			fault("%s is %d; zero means the default, else 1 to %d", n.name, n.value, n.top)
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, c.retryFaults()...)...)
 }
 
 func (c Config) connection() kafka.Config {

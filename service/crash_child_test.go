@@ -33,6 +33,7 @@ type childConfig struct {
 	TransactionTimeout time.Duration
 	Slots              int
 	Desk               bool // it owns a desk, which has a stateless handler, instead of ledgers
+	Closed             bool // its ledgers are
 }
 
 // child is the main function of an owner process.
@@ -63,7 +64,9 @@ func child(text string) int {
 			}
 		},
 	}
-	var part service.Part = ledgersIn(c.Group, c.Partitions).owner()
+	l := ledgersIn(c.Group, c.Partitions)
+	l.closed = c.Closed
+	var part service.Part = l.owner()
 	if c.Desk {
 		part = desksIn(c.Group, c.Partitions).clerk()
 	}

@@ -70,7 +70,7 @@ func (l *lane) hand(ctx, hard context.Context, number int, poll func(context.Con
 
 // process decides and commits one batch. It gives the number of commands that are finished, and what has to be read again.
 func (l *lane) process(hard context.Context, work *consumer.Work) (done int, suspend *suspension) {
-	batch := muster.Batch{Commands: work.Commands, Now: l.o.clock.Now(), Attempt: 1}
+	batch := muster.Batch{Commands: work.Commands, Now: l.o.clock.Now(), Attempt: 1, Progress: work.Progress()}
 	culprits, again := map[string]*muster.RecordFault{}, pause{}
 	for {
 		l.o.cfg.failpoint("polled")
@@ -93,6 +93,7 @@ func (l *lane) process(hard context.Context, work *consumer.Work) (done int, sus
 		l.o.cfg.failpoint("decided")
 		err = l.commit(hard, round)
 		if err == nil {
+			l.await(round, work)
 			return round.Taken(), l.settle(hard, round, work)
 		}
 		round.Abort()

@@ -32,6 +32,8 @@ type metrics struct {
 	foreign     *prometheus.CounterVec
 	faults      *prometheus.CounterVec
 	dropped     *prometheus.CounterVec
+	retries     *prometheus.CounterVec
+	exhausted   *prometheus.CounterVec
 	rebalances  prometheus.Counter
 }
 
@@ -56,6 +58,8 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 	m.foreign = m.counter("foreign_records_total", "Journal records that the toolkit did not write, passed over.", "group")
 	m.faults = m.counter("fetch_faults_total", "Records or batches that could not be fetched or decompressed.", "group")
 	m.dropped = m.counter("replies_dropped_total", "Replies and steps of progress not sent, because their reply-to is no reply topic or too many wait.", "group")
+	m.retries = m.counter("retries_total", "Executions whose handler asked for another try.", "group")
+	m.exhausted = m.counter("retries_exhausted_total", "Commands refused because the budget of their tries was used up.", "group")
 	vec := m.counter("rebalances_total", "Changes of the assignment.")
 	m.rebalances = vec.WithLabelValues()
 	return m
@@ -129,6 +133,9 @@ func (m *metrics) committed(group string, d *muster.Decision) {
 	m.written.WithLabelValues(group).Add(float64(len(d.Commands)))
 	for i := range d.Dead {
 		m.dead.WithLabelValues(group, d.Dead[i].Cause.Reason).Inc()
+		if d.Dead[i].Cause.Reason == muster.ReasonRetriesExhausted {
+			m.exhausted.WithLabelValues(group).Inc()
+		}
 	}
 }
 

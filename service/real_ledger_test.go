@@ -3,9 +3,11 @@ package service_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"testing"
+	"time"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/internal/history"
@@ -16,7 +18,7 @@ import (
 type (
 	appendix struct {
 		Command string // its own id
-		Events  int    // how many to emit; 0 makes it a refusal
+		Events  int    // how many to emit; 0 makes it a refusal, and below that see later and drop
 	}
 	appended struct {
 		Aggregate, Command string
@@ -41,7 +43,14 @@ type ledgers struct {
 	add      *muster.CommandType[appendix, ledger]
 	read     *muster.QueryType[ask, ledger]
 	appended *muster.EventType[appended]
+	closed   bool // whoever asks later has to wait
 }
+
+// What Events may be beside a number of events.
+const (
+	later = -1 // one event, or another try in an hour while the ledgers are closed
+	drop  = -2 // given up
+)
 
 // ledgersIn declares the contract under a name; parent and child process call it with the same.
 func ledgersIn(group string, partitions int) *ledgers {
@@ -63,7 +72,13 @@ func (l *ledgers) owner() *muster.Aggregate[*ledger] {
 		if in.Events == 0 {
 			return ledger{}, muster.Errorf(muster.FailedPrecondition, "nothing to append")
 		}
-		for i := range in.Events {
+		switch {
+		case in.Events == drop:
+			return ledger{}, muster.Drop("it says so")
+		case in.Events == later && l.closed:
+			return ledger{}, muster.RetryLater(errClosed, muster.RetryAfter(time.Hour), muster.RetryWithin(2*time.Hour))
+		}
+		for i := range max(in.Events, 1) {
 			l.appended.Emit(r, appended{Aggregate: r.ID(), Command: in.Command, Ordinal: i})
 		}
 		return *r.State(), nil
@@ -72,6 +87,8 @@ func (l *ledgers) owner() *muster.Aggregate[*ledger] {
 	muster.Answer(a, l.read, func(_ context.Context, s muster.State[*ledger], _ ask) (ledger, error) { return *s.Value(), nil })
 	return a
 }
+
+var errClosed = errors.New("closed")
 
 // fold gives the state of every aggregate after the events of one partition with offsets below limit. An event with the marks of
 // another command or aggregate is an error.

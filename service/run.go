@@ -140,7 +140,7 @@ func (s *Service) Healthy() error {
 }
 
 // Status gives what every partition this instance has had is doing, sorted by group and partition.
-func (s *Service) Status() []PartitionStatus { return s.board.list() }
+func (s *Service) Status() []PartitionStatus { return s.status() }
 
 func (o *owner) ready() error {
 	select {
@@ -163,6 +163,7 @@ func (s *Service) gauges() {
 	s.metrics.gauge("steps_missed", "Steps of progress that callers were too slow to take.", nil, func() float64 { return float64(s.client.Missed()) })
 	s.metrics.gauge("replies_undelivered", "Replies that no broker took; a caller that retries gets its answer.", nil, func() float64 { return float64(s.sender.Undelivered()) })
 	for _, o := range s.owners {
+		o.gauges()
 		group := prometheus.Labels{"group": o.group.Name()}
 		for _, state := range []State{Recovering, Serving, Stopped} {
 			labels := prometheus.Labels{"group": o.group.Name(), "state": string(state)}

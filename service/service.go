@@ -80,6 +80,7 @@ func check(cfg Config, parts []Part) ([]*muster.Behaviour, error) {
 			faults = append(faults, fmt.Errorf("service %s: group %s asks for KeepLatest, which this build cannot own yet; use KeepAll", cfg.Name, b.Group().Name()))
 		}
 	}
+	faults = append(faults, cfg.retryGroups(behaviours)...)
 	if len(parts) > 0 && cfg.DataDir == "" {
 		faults = append(faults, fmt.Errorf("service %s: DataDir is empty; an owner keeps its local state there", cfg.Name))
 	}
@@ -167,12 +168,13 @@ func (s *Service) openOwner(ctx context.Context, b *muster.Behaviour, ids kafka.
 	}
 	o.processor = muster.NewProcessor(b, muster.ProcessorConfig{
 		Codec: s.cfg.codec(), States: states, Prefix: s.cfg.Prefix, Client: s.client, Steps: o.step, Bound: o.bound,
+		Retry: s.cfg.retryOf(g.Name()), MaxWaiting: s.cfg.maxWaiting(),
 	})
 	o.reader = consumer.JournalConfig{Kafka: connection, Group: g, Foreign: o.foreign}
 	o.consumer, err = consumer.Open(ctx, consumer.Config{
 		Kafka: connection, Group: g, Instance: s.name, Lanes: s.cfg.lanes(), BatchRecords: s.cfg.batchRecords(),
 		SessionTimeout: s.cfg.SessionTimeout, Logger: s.log, OnFault: o.fetchFault,
-		OnPending: o.pending,
+		OnPending: o.pending, MaxWaiting: s.cfg.maxWaiting(), Now: s.clock.Now,
 	})
 	if err != nil {
 		return nil, err
