@@ -33,6 +33,8 @@ type metrics struct {
 	faults      *prometheus.CounterVec
 	dropped     *prometheus.CounterVec
 	rebalances  prometheus.Counter
+
+	subscriptions subscriptionMetrics
 }
 
 // stageBuckets reach from 50 µs to about 6.5 s.
@@ -58,6 +60,7 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 	m.dropped = m.counter("replies_dropped_total", "Replies and steps of progress not sent, because their reply-to is no reply topic or too many wait.", "group")
 	vec := m.counter("rebalances_total", "Changes of the assignment.")
 	m.rebalances = vec.WithLabelValues()
+	m.subscriptions = m.newSubscriptions()
 	return m
 }
 
