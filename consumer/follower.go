@@ -50,15 +50,21 @@ func (s *Subscriber) begin(from map[int32]int64) {
 		if s.config.ConsumerGroup == "" && !wanted[p] {
 			continue
 		}
-		f := &follower{
-			s: s, partition: p, next: offset, done: offset, committed: -1, high: max(offset, s.start.end[p]),
-			wake: make(chan struct{}, 1), ended: make(chan struct{}),
-		}
-		f.stop, f.leave = context.WithCancel(s.soft)
-		f.hand, f.drop = context.WithCancel(s.hard)
+		f := s.follower(p, offset)
 		s.followers[p] = f
 		go f.run() // joined by release
 	}
+}
+
+// follower makes one that does not run yet.
+func (s *Subscriber) follower(p int32, offset int64) *follower {
+	f := &follower{
+		s: s, partition: p, next: offset, done: offset, committed: -1, high: max(offset, s.start.end[p]),
+		wake: make(chan struct{}, 1), ended: make(chan struct{}),
+	}
+	f.stop, f.leave = context.WithCancel(s.soft)
+	f.hand, f.drop = context.WithCancel(s.hard)
+	return f
 }
 
 // receive takes in what a fetch brought; the subscriber's mu is held. Control records only move the place.
@@ -116,7 +122,7 @@ func (f *follower) run() {
 			}
 			continue
 		}
-		e, fault, none := f.s.decode(record)
+		e, none, fault := f.s.decode(record)
 		if !none {
 			if err := f.s.settle(f.stop, f.hand, e, fault); err != nil {
 				if f.hand.Err() == nil && f.stop.Err() == nil {
@@ -134,19 +140,19 @@ func (f *follower) run() {
 }
 
 // decode makes an event of a record, or the fault of one that claims to be an event; none tells that there is nothing to deliver.
-func (s *Subscriber) decode(r *kgo.Record) (e *muster.Event, fault error, none bool) {
+func (s *Subscriber) decode(r *kgo.Record) (e *muster.Event, none bool, fault error) {
 	event, err := kafka.DecodeEvent(r, s.config.Reading.Group)
 	at := muster.Position{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}
 	switch {
 	case err == nil:
-		return &event, nil, false
+		return &event, false, nil
 	case errors.Is(err, kafka.ErrTombstone):
-		return nil, nil, true
+		return nil, true, nil
 	case errors.Is(err, kafka.ErrForeign):
 		s.foreign(at)
-		return nil, nil, true
+		return nil, true, nil
 	}
-	return &muster.Event{Meta: muster.Meta{Topic: at.Topic, Partition: at.Partition, Offset: at.Offset}}, err, false
+	return &muster.Event{Meta: muster.Meta{Topic: at.Topic, Partition: at.Partition, Offset: at.Offset}}, false, err
 }
 
 func (s *Subscriber) foreign(at muster.Position) {

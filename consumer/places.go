@@ -13,7 +13,7 @@ import (
 
 // assigned runs before the first fetch of partitions that are new here. It pins where each of them starts: where the group has left off, or
 // else where the reading starts.
-func (s *Subscriber) assigned(_ context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+func (s *Subscriber) assigned(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	fresh := offsets[s.topic]
 	from := make(map[int32]int64, len(fresh))
 	for p, offset := range fresh {
@@ -24,26 +24,26 @@ func (s *Subscriber) assigned(_ context.Context, offsets map[string]map[int32]kg
 		}
 		from[p] = at
 	}
-	s.release(slices.Collect(maps.Keys(from)), 0, false) // asked again for what it was told before
+	s.release(ctx, slices.Collect(maps.Keys(from)), 0, false) // asked again for what it was told before
 	if s.soft.Err() != nil {
 		return nil, errSessionOver
 	}
 	s.begin(from)
 	if len(from) > 0 {
-		s.log.InfoContext(s.soft, "partitions assigned", "topic", s.topic, "group", s.config.ConsumerGroup, "partitions", slices.Sorted(maps.Keys(from)))
+		s.log.InfoContext(ctx, "partitions assigned", "topic", s.topic, "group", s.config.ConsumerGroup, "partitions", slices.Sorted(maps.Keys(from)))
 	}
 	return offsets, nil
 }
 
 // revoked runs while the group waits for this member: what is in hand is finished and what is done is committed, so the next member goes
 // on behind it.
-func (s *Subscriber) revoked(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
-	s.release(gone[s.topic], s.config.revoke(), true)
+func (s *Subscriber) revoked(ctx context.Context, _ *kgo.Client, gone map[string][]int32) {
+	s.release(ctx, gone[s.topic], s.config.revoke(), true)
 }
 
 // lost runs when the membership has ended: others may have the partitions already.
-func (s *Subscriber) lost(context.Context, *kgo.Client, map[string][]int32) {
-	s.release(s.held(), 0, false)
+func (s *Subscriber) lost(ctx context.Context, _ *kgo.Client, _ map[string][]int32) {
+	s.release(ctx, s.held(), 0, false)
 }
 
 func (s *Subscriber) held() []int32 {
@@ -53,7 +53,7 @@ func (s *Subscriber) held() []int32 {
 }
 
 // release ends the following of partitions. The events in hand have for long to be handled; then their context ends.
-func (s *Subscriber) release(partitions []int32, patience time.Duration, commit bool) {
+func (s *Subscriber) release(ctx context.Context, partitions []int32, patience time.Duration, commit bool) {
 	var leaving []*follower
 	s.mu.Lock()
 	for _, p := range partitions {
@@ -66,15 +66,18 @@ func (s *Subscriber) release(partitions []int32, patience time.Duration, commit 
 	if len(leaving) == 0 {
 		return
 	}
-	limit, cancel := context.WithTimeout(s.hard, patience)
+	limit := time.AfterFunc(patience, func() {
+		for _, f := range leaving {
+			f.drop()
+		}
+	})
 	for _, f := range leaving {
 		select {
 		case <-f.ended:
-		case <-limit.Done():
-			f.drop()
+		case <-f.hand.Done():
 		}
 	}
-	cancel()
+	limit.Stop()
 	grace := time.NewTimer(handGrace)
 	defer grace.Stop()
 	for _, f := range leaving {
@@ -82,11 +85,11 @@ func (s *Subscriber) release(partitions []int32, patience time.Duration, commit 
 		case <-f.ended:
 		case <-grace.C:
 			grace.Reset(0)
-			s.log.ErrorContext(s.soft, "a subscription's function ignores its context; its partition goes on without it", "topic", s.topic, "partition", f.partition)
+			s.log.ErrorContext(ctx, "a subscription's function ignores its context; its partition goes on without it", "topic", s.topic, "partition", f.partition)
 		}
 	}
 	if commit {
-		s.commit()
+		s.commit(ctx)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,7 +105,7 @@ func (s *Subscriber) release(partitions []int32, patience time.Duration, commit 
 // upkeep commits what is done, tells the lag, and says when a subscriber is too slow, until soft ends.
 func (s *Subscriber) upkeep() {
 	for pause(s.soft, commitInterval) == nil {
-		s.commit()
+		s.commit(s.soft)
 		sum := int64(0)
 		for _, n := range s.Lag() {
 			sum += n
@@ -128,7 +131,7 @@ func (s *Subscriber) tellSlow() {
 
 // commit tells the group what is done, the starting places too: else a member that begins with the latest events would, after a crash
 // before its first one, begin later still.
-func (s *Subscriber) commit() {
+func (s *Subscriber) commit(ctx context.Context) {
 	if s.config.ConsumerGroup == "" {
 		return
 	}
@@ -147,10 +150,10 @@ func (s *Subscriber) commit() {
 	if len(places) == 0 || client == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(s.soft), listTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), listTimeout)
 	defer cancel()
 	if err := commitOffsets(ctx, client, map[string]map[int32]kgo.EpochOffset{s.topic: places}); err != nil {
-		s.log.WarnContext(s.soft, "what is handled could not be committed; it is tried again, and comes again elsewhere if a partition moves meanwhile",
+		s.log.WarnContext(ctx, "what is handled could not be committed; it is tried again, and comes again elsewhere if a partition moves meanwhile",
 			"topic", s.topic, "group", s.config.ConsumerGroup, "error", err)
 		return
 	}

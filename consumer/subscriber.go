@@ -83,7 +83,7 @@ func (s *Subscriber) Run(ctx context.Context) error {
 	if s.config.Reading.UntilEnd {
 		err = s.readUntil()
 	} else {
-		err = s.follow()
+		err = s.follow(soft)
 	}
 	if errors.Is(err, errUntil) || ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
 		return nil
@@ -92,9 +92,9 @@ func (s *Subscriber) Run(ctx context.Context) error {
 }
 
 // follow polls until soft ends, and says why it did.
-func (s *Subscriber) follow() error {
+func (s *Subscriber) follow(ctx context.Context) error {
 	// The client outlives soft: committing what is done takes requests.
-	life, kill := context.WithCancel(context.WithoutCancel(s.soft))
+	life, kill := context.WithCancel(context.WithoutCancel(ctx))
 	defer kill()
 	client, err := s.config.Kafka.Client(append(s.options(), kgo.WithContext(life))...)
 	if err != nil {
@@ -108,15 +108,15 @@ func (s *Subscriber) follow() error {
 	}
 	var upkeep sync.WaitGroup
 	upkeep.Go(s.upkeep)
-	for s.soft.Err() == nil {
-		fetches := client.PollFetches(s.soft)
-		if s.soft.Err() == nil {
+	for ctx.Err() == nil {
+		fetches := client.PollFetches(ctx)
+		if ctx.Err() == nil {
 			s.take(fetches)
 		}
 		client.AllowRebalance()
 	}
 	upkeep.Wait()
-	s.release(s.held(), s.config.drain(), true)
+	s.release(ctx, s.held(), s.config.drain(), true)
 	forced := time.AfterFunc(closeGrace, kill)
 	defer forced.Stop()
 	client.CloseAllowingRebalance() // leaves the group
@@ -126,7 +126,7 @@ func (s *Subscriber) follow() error {
 	if s.config.Lag != nil {
 		s.config.Lag(0)
 	}
-	return context.Cause(s.soft)
+	return context.Cause(ctx)
 }
 
 func (s *Subscriber) options() []kgo.Opt {

@@ -93,9 +93,11 @@ func (c SubscriberConfig) Validate() error {
 	return errors.Join(faults...)
 }
 
-func (c SubscriberConfig) bufferBytes() int       { return orDefault(c.BufferBytes, defaultEventBytes) }
+func (c SubscriberConfig) bufferBytes() int { return orDefault(c.BufferBytes, defaultEventBytes) }
+
 func (c SubscriberConfig) session() time.Duration { return orDefault(c.SessionTimeout, defaultSession) }
-func (c SubscriberConfig) revoke() time.Duration  { return orDefault(c.RevokeTimeout, defaultRevoke) }
-func (c SubscriberConfig) drain() time.Duration   { return orDefault(c.DrainTimeout, defaultDrain) }
+
+func (c SubscriberConfig) revoke() time.Duration { return orDefault(c.RevokeTimeout, defaultRevoke) }
+func (c SubscriberConfig) drain() time.Duration  { return orDefault(c.DrainTimeout, defaultDrain) }
 
 func (c SubscriberConfig) topic() string { return c.Reading.Group.JournalTopic(c.Kafka.Prefix) }

@@ -41,7 +41,7 @@ func TestSubscribeStarts(t *testing.T) {
 		"time":     {[]muster.SubscriptionOption{muster.FromTime(between)}, 11},
 	} {
 		var got seen
-		opts := append(c.opts, muster.On(st.credited, got.take), muster.UntilEnd())
+		opts := append(slices.Clip(c.opts), muster.On(st.credited, got.take), muster.UntilEnd())
 		if err := s.Subscribe(st.within(30*time.Second), muster.NewBroadcast(st.group, name, opts...)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -136,7 +136,7 @@ func TestSubscribeFilters(t *testing.T) {
 		})}, 1},
 	} {
 		var got seen
-		opts := append(c.opts, muster.On(st.credited, got.take), muster.FromEarliest(), muster.UntilEnd(), muster.HandlerFaults(muster.FaultStop))
+		opts := append(slices.Clip(c.opts), muster.On(st.credited, got.take), muster.FromEarliest(), muster.UntilEnd(), muster.HandlerFaults(muster.FaultStop))
 		if err := owner.Subscribe(st.within(30*time.Second), muster.NewBroadcast(st.group, name, opts...)); err != nil || got.count() != c.want {
 			t.Errorf("%s: %d events, %v; want %d", name, got.count(), err, c.want)
 		}

@@ -106,7 +106,7 @@ func (st *stage) subscribe(s *running, sub *muster.Subscription) *listening {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(st.t.Context()))
 	l := &listening{t: st.t, stop: cancel, done: make(chan error, 1)}
 	go func() { l.done <- s.Subscribe(ctx, sub) }()
-	st.t.Cleanup(func() { l.end() })
+	st.t.Cleanup(func() { _ = l.end() })
 	return l
 }
 
