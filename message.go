@@ -81,6 +81,8 @@ type Command struct {
 	Hops int
 	// Path is the groups whose handlers wait for this command, the outermost first.
 	Path []string
+	// ReplayOf is the place of the dead letter that this command was sent again from; zero for any other.
+	ReplayOf Position
 
 	// Fault is set by the consumer for a record that is no valid command: the owner refuses it, writes a dead letter and goes on.
 	Fault *Error
