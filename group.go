@@ -28,10 +28,10 @@ type Group struct {
 	commandRetention time.Duration
 	deadRetention    time.Duration
 
-	mu     sync.Mutex        // guards what follows: contracts are usually made before any goroutine starts, but nothing forces that
-	types  map[string]string // message type name -> what it is: "command", "query" or "event"
+	mu     sync.Mutex                                         // guards what follows: contracts are usually made before any goroutine starts, but nothing forces that
+	types  map[string]string                                  // message type name -> what it is: "command", "query" or "event"
 	decode map[string]func(Codec, Place, []byte) (any, error) // of the payloads of commands
-	faults []error           // what is wrong with the contract; reported by Validate
+	faults []error                                            // what is wrong with the contract; reported by Validate
 }
 
 // GroupOption is a setting of [NewGroup].

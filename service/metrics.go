@@ -35,6 +35,7 @@ type metrics struct {
 	rebalances  prometheus.Counter
 
 	subscriptions subscriptionMetrics
+	marked        *prometheus.CounterVec
 }
 
 // stageBuckets reach from 50 µs to about 6.5 s.
@@ -61,6 +62,7 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 	vec := m.counter("rebalances_total", "Changes of the assignment.")
 	m.rebalances = vec.WithLabelValues()
 	m.subscriptions = m.newSubscriptions()
+	m.marked = m.counter("dead_letters_marked_total", "Dead letters replayed or dropped by this process.", "group", "mark")
 	return m
 }
 
