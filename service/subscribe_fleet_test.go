@@ -75,8 +75,66 @@ func TestSubscribeShared(t *testing.T) {
 	}
 }
 
-// A member that dies without a word: what it had not committed comes again elsewhere, nothing is lost. The function ignores nothing, so the
-// death is played by ending its context while the group hears nothing of it.
+// A member is cut off without a word and comes back later: others take its partitions over after the session, events that were handled and not
+// committed come again, none is lost, and the returned one does not move the places back.
+func TestSubscribeCutOff(t *testing.T) {
+	st := newStage(t, anyBrokers(t), 2)
+	st.topics()
+	account, other := st.in(0, 1)[0], st.in(1, 1)[0]
+	write := func(from, to int) {
+		st.journalled(account, from, to)
+		st.journalled(other, from, to)
+	}
+	var all, second seen
+	line := &tap{}
+	cfg := callerOf(st)
+	cfg.SessionTimeout = session
+	lone := cfg
+	lone.Kafka.Options = line.option()
+	sub := func(more func(muster.Meta)) *muster.Subscription {
+		return muster.NewSubscription(st.group, "cut", muster.On(st.credited, func(_ context.Context, _ credited, m muster.Meta) error {
+			all.add(m)
+			more(m)
+			return nil
+		}))
+	}
+	write(1, 10)
+	one, two := start(t, lone), start(t, cfg)
+	first := st.subscribe(one, sub(func(muster.Meta) {}))
+	st.until("the first has both partitions", func() bool { return all.count() == 20 })
+	line.sever()
+	write(11, 20)
+	next := st.subscribe(two, sub(second.add))
+	has := func(m int) bool {
+		return slices.Contains(second.revisions(account), uint64(m)) && slices.Contains(second.revisions(other), uint64(m))
+	}
+	until(t, "the second has taken over", time.Minute, func() bool { return has(20) })
+	line.mend()
+	write(21, 30)
+	done := func() bool {
+		return slices.Contains(all.revisions(account), 30) && slices.Contains(all.revisions(other), 30)
+	}
+	until(t, "all is handled by one of them", time.Minute, done)
+	if err := errors.Join(first.end(), next.end()); err != nil {
+		t.Error(err)
+	}
+	all.wantInOrder(t, account, 30)
+	all.wantInOrder(t, other, 30)
+	again := seen{}
+	write(31, 31)
+	last := st.subscribe(two, muster.NewSubscription(st.group, "cut", muster.On(st.credited, again.take)))
+	st.until("the last ones are handled", func() bool { return again.count() >= 2 })
+	if err := last.end(); err != nil {
+		t.Error(err)
+	}
+	for _, m := range again.metas() {
+		if m.Revision != 31 {
+			t.Errorf("revision %d came again after both had left in order", m.Revision)
+		}
+	}
+}
+
+// An event that was not handled when the context ended is the first one the next time.
 func TestSubscribeHandlesAtLeastOnce(t *testing.T) {
 	st := newStage(t, anyBrokers(t), 1)
 	st.topics()
