@@ -13,6 +13,9 @@ type CommandType[In, Out any] struct {
 // In and Out are protobuf messages, [Raw], or anything encoding/json can handle.
 func NewCommand[In, Out any](g *Group, name string) *CommandType[In, Out] {
 	g.declare("command", name, valueOf[In]{}.check(), valueOf[Out]{}.check())
+	g.mu.Lock()
+	g.decode[name] = valueOf[In]{}.decode
+	g.mu.Unlock()
 	return &CommandType[In, Out]{group: g, name: name}
 }
 

@@ -28,9 +28,10 @@ type Group struct {
 	commandRetention time.Duration
 	deadRetention    time.Duration
 
-	mu     sync.Mutex        // guards what follows: contracts are usually made before any goroutine starts, but nothing forces that
-	types  map[string]string // message type name -> what it is: "command", "query" or "event"
-	faults []error           // what is wrong with the contract; reported by Validate
+	mu     sync.Mutex                                         // guards what follows: contracts are usually made before any goroutine starts, but nothing forces that
+	types  map[string]string                                  // message type name -> what it is: "command", "query" or "event"
+	decode map[string]func(Codec, Place, []byte) (any, error) // of the payloads of commands
+	faults []error                                            // what is wrong with the contract; reported by Validate
 }
 
 // GroupOption is a setting of [NewGroup].
@@ -63,7 +64,7 @@ var groupName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,149}$`)
 func NewGroup(name string, opts ...GroupOption) *Group {
 	g := &Group{
 		name: name, partitions: 12, commandRetention: 7 * 24 * time.Hour, deadRetention: 30 * 24 * time.Hour,
-		types: map[string]string{},
+		types: map[string]string{}, decode: map[string]func(Codec, Place, []byte) (any, error){},
 	}
 	for _, opt := range opts {
 		opt(g)
@@ -140,6 +141,22 @@ func (g *Group) declare(kind, name string, faults ...error) {
 			g.faultf("group %q: %s %q: %v", g.name, kind, name, err)
 		}
 	}
+}
+
+// DecodeCommand reads the payload of a command as the contract of this build does, whatever its Go type. The error says why it cannot:
+// NotFound where the contract has no such command.
+func (g *Group) DecodeCommand(codec Codec, cmd *Command) (any, error) {
+	g.mu.Lock()
+	decode := g.decode[cmd.Type]
+	g.mu.Unlock()
+	if decode == nil {
+		return nil, refuse(NotFound, ReasonUnknownType, "the contract of group %s in this build has no command %s; import the package that declares it", g.name, cmd.Type)
+	}
+	v, err := decode(codec, commandPlace(cmd), cmd.Payload)
+	if err != nil {
+		return nil, refuse(InvalidArgument, ReasonUndecodable, "%v", err)
+	}
+	return v, nil
 }
 
 func (g *Group) faultf(format string, args ...any) {

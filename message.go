@@ -83,6 +83,8 @@ type Command struct {
 	Path   []string
 	Tries  Tries // of a command that waited for another try; set by the consumer from what [Round.Waiting] gave
 	Behind bool  // set by the consumer: an older command of the aggregate waits and is not in this batch, so this one waits, too
+	// ReplayOf is the place of the dead letter that this command was sent again from; zero for any other.
+	ReplayOf Position
 
 	// Fault is set by the consumer for a record that is no valid command: the owner refuses it, writes a dead letter and goes on.
 	Fault *Error

@@ -31,3 +31,14 @@ func (c *Consumer) LaneOf(partition int32) int {
 	defer c.mu.Unlock()
 	return c.parts[partition].lane
 }
+
+// BufferedBytes gives how much memory the events in the buffers are counted with, and whether fetching of a partition is paused.
+func (s *Subscriber) BufferedBytes() (n int, paused bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.followers {
+		n += f.buffer.memory
+		paused = paused || f.full
+	}
+	return n, paused
+}

@@ -94,8 +94,18 @@ func ReadJournal(ctx context.Context, config JournalConfig, partition int32, fro
 	case from > to || from < 0:
 		return from, fmt.Errorf("%s[%d]: offset %d of a log that ends at %d: %w", topic, partition, from, to, ErrDataLoss)
 	}
-	client, err := config.Kafka.Client(
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(from)}}),
+	r := &journalReader{
+		config: config, log: orDiscard(config.Logger), topic: topic, partition: partition, next: from, to: to,
+		fn: fn, stalled: stalled,
+	}
+	r.accept, r.flush = r.decode, r.handOver
+	return r.run(ctx)
+}
+
+// run connects and reads.
+func (r *journalReader) run(ctx context.Context) (next int64, err error) {
+	client, err := r.config.Kafka.Client(
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{r.topic: {r.partition: kgo.NewOffset().At(r.next)}}),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(),    // so that the position moves over markers and what was aborted before them
@@ -103,17 +113,14 @@ func ReadJournal(ctx context.Context, config JournalConfig, partition int32, fro
 		kgo.MetadataMinAge(metadataAge),
 	)
 	if err != nil {
-		return from, err
+		return r.next, err
 	}
 	defer client.Close()
-	r := &journalReader{
-		config: config, log: orDiscard(config.Logger), client: client, topic: topic, partition: partition, next: from, to: to,
-		fn: fn, stalled: stalled,
-	}
+	r.client = client
 	return r.read(ctx)
 }
 
-// journalReader reads one stretch of one partition.
+// journalReader reads one stretch of one partition, of the journal or of another topic of the group.
 //
 //	from <= next <= to;  everything below next has been handed over or is nothing to hand over
 type journalReader struct {
@@ -123,6 +130,8 @@ type journalReader struct {
 	topic     string
 	partition int32
 	next, to  int64
+	accept    func(*kgo.Record) error // takes one record; an error ends the reading before it
+	flush     func() error            // hands over what was accepted since
 	fn        func([]muster.Event) error
 	stalled   func(int64)
 	events    []muster.Event
@@ -165,26 +174,31 @@ func (r *journalReader) take(f kgo.FetchTopicPartition) error {
 	if f.LogStartOffset > r.next {
 		return r.lost(fmt.Errorf("the log starts at %d", f.LogStartOffset))
 	}
-	r.events = r.events[:0]
 	next, bad := r.next, error(nil)
 	for _, record := range f.Records {
 		if record.Offset >= r.to {
 			next = r.to
 			break
 		}
-		if bad = r.decode(record); bad != nil {
+		if bad = r.accept(record); bad != nil {
 			next = record.Offset
 			break
 		}
 		next = record.Offset + 1
 	}
-	if len(r.events) > 0 {
-		if err := r.fn(r.events); err != nil {
-			return err
-		}
+	if err := r.flush(); err != nil {
+		return err
 	}
 	r.next = max(r.next, next)
 	return bad
+}
+
+func (r *journalReader) handOver() error {
+	defer func() { r.events = r.events[:0] }()
+	if len(r.events) == 0 {
+		return nil
+	}
+	return r.fn(r.events)
 }
 
 func (r *journalReader) decode(record *kgo.Record) error {

@@ -24,7 +24,7 @@ const (
 // EncodeCommand gives the record of a command: key aggregate id, partition as given, value the payload. The payload and the values of user
 // headers are not copied; they must not change until the record is written. A null payload is written as an empty one.
 func EncodeCommand(c *muster.Command, topic string, partition int32) *kgo.Record {
-	w := newWriter(metaHeads+6+len(c.Headers), metaSize(&c.Meta)+len(c.AggregateID)+len(c.ReplyTo.Topic)+5*wordBytes)
+	w := newWriter(metaHeads+7+len(c.Headers), metaSize(&c.Meta)+len(c.AggregateID)+len(c.ReplyTo.Topic)+5*wordBytes)
 	key := w.key(c.AggregateID)
 	w.meta(&c.Meta)
 	w.demands(c)
@@ -47,6 +47,9 @@ func (w *writer) demands(c *muster.Command) {
 	if c.Hops > 0 {
 		w.uint(headHops, uint64(c.Hops))
 		w.text(headPath, strings.Join(c.Path, pathSeparator))
+	}
+	if c.ReplayOf.Topic != "" {
+		w.text(headReplayOf, c.ReplayOf.String())
 	}
 }
 
@@ -125,6 +128,9 @@ func (h *heads) command(r *kgo.Record) muster.Command {
 		if len(h.path) > 0 && len(h.path) <= maxPath && printable(h.path) {
 			c.Path = strings.Split(string(h.path), pathSeparator)
 		}
+	}
+	if h.replayOf != nil {
+		c.ReplayOf, _ = readPosition(h.replayOf) // it tells where the command is from; one that cannot be read tells nothing
 	}
 	return c
 }

@@ -27,7 +27,7 @@ const (
 // out and named with their size in muster-omitted; muster-origin says where the original lies.
 func EncodeDeadLetter(d *muster.DeadLetter, topic string) *kgo.Record {
 	c := &d.Command
-	w := newWriter(metaHeads+15+len(d.Cause.Details)+len(c.Headers), metaSize(&c.Meta)+2*len(c.AggregateID)+len(c.ReplyTo.Topic)+
+	w := newWriter(metaHeads+16+len(d.Cause.Details)+len(c.Headers), metaSize(&c.Meta)+2*len(c.AggregateID)+len(c.ReplyTo.Topic)+
 		len(c.Topic)+len(d.Cause.Reason)+min(len(d.Cause.Message), maxCauseText)+9*wordBytes)
 	key := w.key(c.AggregateID)
 	w.meta(&c.Meta)
@@ -85,8 +85,11 @@ func (w *writer) cause(d *muster.DeadLetter) (omitted []string) {
 	return omitted
 }
 
+// Omitted says what a dead letter had to leave out, as its muster-omitted header does; "" when it is whole.
+func Omitted(r *kgo.Record) string { return string(find(r.Headers, headOmitted)) }
+
 // DecodeDeadLetter reads a record of the dead letter topic of g. The position of the command is that of the original, not of r. Records
-// without muster-format are [ErrForeign]; any other error is a DataLoss [muster.Error] that names topic, partition and offset. Payload
+// without muster-format are [ErrForeign], marks are [ErrMark]; any other error is a DataLoss [muster.Error] that names topic, partition and offset. Payload
 // and the values of user headers share memory with r.
 func DecodeDeadLetter(r *kgo.Record, g *muster.Group) (muster.DeadLetter, error) {
 	var h heads
@@ -97,6 +100,9 @@ func DecodeDeadLetter(r *kgo.Record, g *muster.Group) (muster.DeadLetter, error)
 	if string(h.format) != formatOne {
 		return muster.DeadLetter{}, malformed(positionOf(r), "muster-format %s; this build reads %s, so a newer one is needed",
 			quoted(h.format), formatOne)
+	}
+	if find(r.Headers, headMark) != nil {
+		return muster.DeadLetter{}, fmt.Errorf("%v: %w", positionOf(r), ErrMark)
 	}
 	if string(h.source) != g.Name() {
 		return muster.DeadLetter{}, malformed(positionOf(r), "ce_source %s; this topic is group %q's", quoted(h.source), g.Name())

@@ -17,6 +17,8 @@ import (
 var (
 	// ErrForeign: the record has no muster-format header, so something else wrote it. It is no event; pass over it, and say so.
 	ErrForeign = errors.New("not written by the toolkit")
+	// ErrMark: the record is no dead letter but says what became of one; see [DecodeMark].
+	ErrMark = errors.New("a mark of a dead letter")
 	// ErrTombstone: the record has a null value and removes the one with its key from a compacted topic. It is no event; pass over it.
 	ErrTombstone = errors.New("a tombstone")
 )

@@ -35,6 +35,7 @@ import (
 //	muster-path               group/group: whose handlers wait for it      commands that a handler called
 //	muster-step               place among the steps of an attempt, from 1  progress
 //	muster-attempt            of the owner, from 1                         progress
+//	muster-replay-of          topic[partition]@offset of a dead letter     commands sent again from one, and dead letters of these
 //	muster-index              place among the events of a command, from 0  events
 //	muster-count              how many events the command has              events
 //	muster-fingerprint        8 hex digits of the command's crc32c         the last event of a command
@@ -48,6 +49,10 @@ import (
 //	muster-origin             topic[partition]@offset of the command       dead letters
 //	muster-null               true: the command had a null value           dead letters
 //	muster-omitted            what did not fit, such as value=62914560     dead letters
+//	muster-mark               replayed or dropped                          marks of dead letters
+//	muster-letter             topic[partition]@offset of the dead letter   marks of dead letters
+//	muster-by                 service and instance that wrote it           marks of dead letters
+//	muster-note               text for people                              marks of dead letters
 //
 // Every other key is the user's, but for unknown ce_ and muster- keys: those are passed over, so that a later version may add some.
 const (
@@ -74,6 +79,7 @@ const (
 	headPath        = "muster-path"
 	headStep        = "muster-step"
 	headAttempt     = "muster-attempt"
+	headReplayOf    = "muster-replay-of"
 	headIndex       = "muster-index"
 	headCount       = "muster-count"
 	headReply       = "muster-reply"
@@ -88,6 +94,11 @@ const (
 	headOrigin       = "muster-origin"
 	headNull         = "muster-null"
 	headOmitted      = "muster-omitted"
+
+	headMark   = "muster-mark"
+	headLetter = "muster-letter"
+	headBy     = "muster-by"
+	headNote   = "muster-note"
 )
 
 // The format numbers a record can carry in muster-format. A reader refuses a higher one by name.
@@ -101,7 +112,7 @@ const (
 type heads struct {
 	id, source, kind, time, contentType, sequence, correlation, causation, schema, traceParent, traceState []byte
 	format, replyTo, deadline, expected, index, count, reply, fingerprint                                  []byte
-	subject, progress, hops, path                                                                          []byte
+	subject, progress, hops, path, replayOf                                                                []byte
 
 	users int // how many headers are the user's
 }
@@ -157,6 +168,8 @@ func (h *heads) slot(key string) *[]byte {
 		return &h.hops
 	case headPath:
 		return &h.path
+	case headReplayOf:
+		return &h.replayOf
 	case headIndex:
 		return &h.index
 	case headCount:

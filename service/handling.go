@@ -9,7 +9,7 @@ import (
 )
 
 // merged makes one behaviour of all parts that name the same group, in the order in which the groups first appear.
-func merged(parts []Part) []*muster.Behaviour {
+func merged(parts []owning) []*muster.Behaviour {
 	var all []*muster.Behaviour
 	at := map[string]int{}
 	for _, part := range parts {

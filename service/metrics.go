@@ -35,6 +35,9 @@ type metrics struct {
 	retries     *prometheus.CounterVec
 	exhausted   *prometheus.CounterVec
 	rebalances  prometheus.Counter
+
+	subscriptions subscriptionMetrics
+	marked        *prometheus.CounterVec
 }
 
 // stageBuckets reach from 50 µs to about 6.5 s.
@@ -62,6 +65,8 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 	m.exhausted = m.counter("retries_exhausted_total", "Commands refused because the budget of their tries was used up.", "group")
 	vec := m.counter("rebalances_total", "Changes of the assignment.")
 	m.rebalances = vec.WithLabelValues()
+	m.subscriptions = m.newSubscriptions()
+	m.marked = m.counter("dead_letters_marked_total", "Dead letters replayed or dropped by this process.", "group", "mark")
 	return m
 }
 

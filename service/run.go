@@ -31,7 +31,7 @@ func (s *Service) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var all sync.WaitGroup
-	errs := make([]error, len(s.owners)+1)
+	errs := make([]error, len(s.owners)+len(s.readers)+1)
 	reading, stopReading := context.WithCancel(hard)
 	defer stopReading()
 	all.Add(1)
@@ -54,6 +54,13 @@ func (s *Service) Run(ctx context.Context) error {
 			}
 			stop() // one owner that cannot work ends the service, so that a supervisor sees it
 		}()
+	}
+	for i, r := range s.readers {
+		owning.Go(func() {
+			if errs[len(s.owners)+i+1] = r.run(ctx); errs[len(s.owners)+i+1] != nil {
+				stop() // likewise
+			}
+		})
 	}
 	<-ctx.Done()
 	overtime := time.AfterFunc(s.cfg.drainTimeout(), kill)

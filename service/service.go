@@ -16,9 +16,13 @@ import (
 	"github.com/seed-3eec0498/muster/producer"
 )
 
-// Part is what a service can be opened with: an aggregate or a handler, which makes it the owner of their group. The parts of one group are put
-// together: at most one aggregate, one catch-all, one handler for each command.
-type Part interface{ Behaviour() *muster.Behaviour }
+// Part is what a service can be opened with: an aggregate or a handler, which makes it the owner of their group, or a [muster.Subscription],
+// which it runs for as long as it runs itself. The parts that own one group are put together: at most one aggregate, one catch-all, one handler
+// for each command.
+type Part interface{ Group() *muster.Group }
+
+// owning is a part that makes the service an owner.
+type owning interface{ Behaviour() *muster.Behaviour }
 
 // Service is one process's share in a service: the client, and the engines of the groups it owns. Make it with [Open], work with
 // [Service.Run]; every other method may be called from any goroutine at any time.
@@ -34,6 +38,7 @@ type Service struct {
 	replies *consumer.ReplyReader
 	store   *journal.Store
 	owners  []*owner
+	readers []*subscriber // the subscriptions among the parts
 
 	started chan struct{} // closed when Run begins to read replies
 	closed  chan struct{} // closed by Close, or when Run ends
@@ -50,8 +55,9 @@ var ErrClosed = errors.New("service: closed")
 // Open checks everything it can: the settings, the contracts, the brokers, the topics, the data directory. It reports all faults of a
 // kind at once. A service without parts owns nothing and has just its client. What Open opened is closed by Close, or at the end of Run.
 func Open(ctx context.Context, cfg Config, parts ...Part) (*Service, error) {
-	behaviours, err := check(cfg, parts)
-	if err != nil {
+	owners, subscriptions, faults := cfg.sort(parts)
+	behaviours, err := check(cfg, owners)
+	if err = errors.Join(err, faults); err != nil {
 		return nil, err
 	}
 	instance, err := instanceName(cfg)
@@ -63,7 +69,7 @@ func Open(ctx context.Context, cfg Config, parts ...Part) (*Service, error) {
 		metrics: newMetrics(cfg.Metrics), started: make(chan struct{}), closed: make(chan struct{}),
 	}
 	s.board = newBoard(s.clock.Now)
-	if err := s.open(ctx, behaviours); err != nil {
+	if err := s.open(ctx, behaviours, subscriptions); err != nil {
 		s.shut()
 		return nil, err
 	}
@@ -71,7 +77,7 @@ func Open(ctx context.Context, cfg Config, parts ...Part) (*Service, error) {
 }
 
 // check reports everything that is wrong without asking anybody else.
-func check(cfg Config, parts []Part) ([]*muster.Behaviour, error) {
+func check(cfg Config, parts []owning) ([]*muster.Behaviour, error) {
 	faults := []error{cfg.Validate()}
 	behaviours := merged(parts)
 	for _, b := range behaviours {
@@ -81,13 +87,13 @@ func check(cfg Config, parts []Part) ([]*muster.Behaviour, error) {
 		}
 	}
 	faults = append(faults, cfg.retryGroups(behaviours)...)
-	if len(parts) > 0 && cfg.DataDir == "" {
+	if len(behaviours) > 0 && cfg.DataDir == "" {
 		faults = append(faults, fmt.Errorf("service %s: DataDir is empty; an owner keeps its local state there", cfg.Name))
 	}
 	return behaviours, errors.Join(faults...)
 }
 
-func (s *Service) open(ctx context.Context, behaviours []*muster.Behaviour) error {
+func (s *Service) open(ctx context.Context, behaviours []*muster.Behaviour, subscriptions []*muster.Subscription) error {
 	ids, replies, err := s.topics(ctx, behaviours)
 	if err != nil {
 		return err
@@ -128,6 +134,13 @@ func (s *Service) open(ctx context.Context, behaviours []*muster.Behaviour) erro
 		if err != nil {
 			return err
 		}
+	}
+	for _, sub := range subscriptions {
+		one, err := s.openSubscription(ctx, sub)
+		if err != nil {
+			return err
+		}
+		s.readers = append(s.readers, one)
 	}
 	s.gauges()
 	return s.metrics.register()
