@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -23,7 +24,7 @@ func OpenAdmin(ctx context.Context, cfg Config) (*Admin, error) {
 	}
 	if err := client.Ping(ctx); err != nil {
 		client.Close()
-		return nil, Map("reach the brokers", err)
+		return nil, cfg.Map("reach the brokers at "+strings.Join(cfg.brokers(), ","), err)
 	}
 	return &Admin{client: client, prefix: cfg.Prefix}, nil
 }
