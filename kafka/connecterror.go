@@ -57,7 +57,7 @@ func (e *ConnectError) next() string {
 	if _, is := errors.AsType[*tls.CertificateVerificationError](e.Err); is {
 		return "set TLS.CAFile to the authority that signed the brokers' certificates"
 	}
-	if _, is := errors.AsType[tls.RecordHeaderError](e.Err); is || errors.Is(e.Err, io.EOF) {
+	if _, is := errors.AsType[tls.RecordHeaderError](e.Err); is || errors.Is(e.Err, io.EOF) || errors.Is(e.Err, errNoHello) {
 		return "does this port speak TLS? if not, take the address of the TLS listener, or turn TLS.Enabled off"
 	}
 	if alert, is := errors.AsType[alertError](e.Err); is {

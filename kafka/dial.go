@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -57,11 +58,17 @@ func (d *dialer) encrypt(ctx context.Context, conn net.Conn, broker string) (net
 	if closing := conn.Close(); closing != nil && !errors.Is(closing, net.ErrClosed) {
 		err = errors.Join(err, closing)
 	}
-	if errors.Is(err, context.Canceled) { // the client was closed
+	switch {
+	case errors.Is(err, context.Canceled): // the client was closed
 		return nil, err
+	case errors.Is(err, context.DeadlineExceeded): // said in words of its own, because the client library tries again after a timeout
+		err = errNoHello
 	}
 	return nil, &ConnectError{Broker: broker, Cause: CauseTLS, Err: plainly(err)}
 }
+
+// errNoHello is what a port answers that waits for something else than TLS.
+var errNoHello = fmt.Errorf("no answer to the TLS hello within %v", dialTimeout)
 
 // load gives a configuration of the caller's own. Files that cannot be used leave the last good ones in use, unless there never were any.
 func (d *dialer) load() (*tls.Config, error) {
