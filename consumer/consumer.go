@@ -77,7 +77,7 @@ func Open(ctx context.Context, config Config) (*Consumer, error) {
 	c.admin, c.adm = admin, kadm.NewClient(admin)
 	if err := whenSettled(ctx, func() error { return c.readLeaders(ctx) }); err != nil {
 		admin.Close()
-		return nil, kafka.Map(fmt.Sprintf("consumer of group %q: journal leaders", config.Group.Name()), err)
+		return nil, config.Kafka.Map(fmt.Sprintf("consumer of group %q: journal leaders", config.Group.Name()), err, kafka.On(kafka.TopicResource, c.journal, "Read")...)
 	}
 	return c, nil
 }
@@ -172,7 +172,7 @@ func (c *Consumer) Leave(ctx context.Context) error {
 		err = leave()
 	}
 	if err != nil && !notMember(err) {
-		return kafka.Map(fmt.Sprintf("instance %q leaving consumer group %q", c.config.Instance, c.members), err)
+		return c.config.Kafka.Map(fmt.Sprintf("instance %q leaving consumer group %q", c.config.Instance, c.members), err, c.groupRight()...)
 	}
 	return nil
 }

@@ -63,18 +63,24 @@ func (e *ConnectError) next() string {
 	if alert, is := errors.AsType[alertError](e.Err); is {
 		return alert.next()
 	}
+	if errors.Is(e.Err, errAlert) {
+		return "this port wants TLS; set TLS.Enabled"
+	}
 	return "look at the TLS settings"
 }
 
 // alertError is how a broker ended TLS. The standard library does not export the type, only its text.
-type alertError struct{ text string }
+type alertError struct {
+	text  string
+	shown bool // this side had a certificate to show
+}
 
 // Error implements error.
 func (a alertError) Error() string { return "the broker ended it: " + a.text }
 
 func (a alertError) next() string {
 	switch {
-	case strings.Contains(a.text, "certificate required"):
+	case strings.Contains(a.text, "certificate") && !a.shown:
 		return "the brokers ask for a client certificate; set TLS.CertFile and TLS.KeyFile"
 	case strings.Contains(a.text, "protocol version"), strings.Contains(a.text, "handshake failure"):
 		return "the brokers must offer TLS 1.2 or newer; where they ask for client certificates, set TLS.CertFile and TLS.KeyFile"

@@ -37,7 +37,7 @@ func (d *dialer) dial(ctx context.Context, network, broker string) (net.Conn, er
 			return nil, err
 		}
 	}
-	return &watched{Conn: conn, broker: broker, link: d.link}, nil
+	return &watched{Conn: conn, broker: broker, link: d.link, tls: &d.tls}, nil
 }
 
 func (d *dialer) encrypt(ctx context.Context, conn net.Conn, broker string) (net.Conn, error) {
@@ -64,7 +64,7 @@ func (d *dialer) encrypt(ctx context.Context, conn net.Conn, broker string) (net
 	case errors.Is(err, context.DeadlineExceeded): // said in words of its own, because the client library tries again after a timeout
 		err = errNoHello
 	}
-	return nil, &ConnectError{Broker: broker, Cause: CauseTLS, Err: plainly(err)}
+	return nil, &ConnectError{Broker: broker, Cause: CauseTLS, Err: plainly(err, d.tls.shows())}
 }
 
 // errNoHello is what a port answers that waits for something else than TLS.
@@ -87,12 +87,21 @@ func (d *dialer) load() (*tls.Config, error) {
 }
 
 // plainly takes the dress of a network error off what is the other side's verdict: the client library would try again where that cannot help.
-func plainly(err error) error {
+func plainly(err error, shown bool) error {
 	if op, is := errors.AsType[*net.OpError](err); is && op.Op == "remote error" {
-		return alertError{op.Err.Error()}
+		return alertError{text: op.Err.Error(), shown: shown}
 	}
 	return err
 }
+
+// What a TLS port says to who does not speak TLS begins with these (RFC 8446, 5.1). As the size of a Kafka response it would be 352 MB.
+const (
+	alertRecord = 21
+	tlsMajor    = 3
+)
+
+// errAlert is found when a connection in clear was answered with a TLS alert.
+var errAlert = errors.New("the answer is a TLS alert")
 
 // watched is a connection that tells its [Link] when it works, and that names alerts which come after the handshake: with TLS 1.3 a
 // client certificate is judged only then.
@@ -100,6 +109,8 @@ type watched struct {
 	net.Conn
 	broker string
 	link   *Link
+	tls    *TLS        // read-only
+	read   bool        // something has been; used by the one goroutine that reads
 	works  atomic.Bool // set by Write when the first request is sent that needs an authenticated connection
 }
 
@@ -120,9 +131,15 @@ func (w *watched) Write(b []byte) (int, error) {
 // Read implements net.Conn.
 func (w *watched) Read(b []byte) (int, error) {
 	n, err := w.Conn.Read(b)
+	if !w.read && n > 1 {
+		w.read = true
+		if !w.tls.Enabled && b[0] == alertRecord && b[1] == tlsMajor {
+			return 0, &ConnectError{Broker: w.broker, Cause: CauseTLS, Err: errAlert}
+		}
+	}
 	if err != nil {
 		if op, is := errors.AsType[*net.OpError](err); is && op.Op == "remote error" {
-			err = &ConnectError{Broker: w.broker, Cause: CauseTLS, Err: plainly(err)}
+			err = &ConnectError{Broker: w.broker, Cause: CauseTLS, Err: plainly(err, w.tls.shows())}
 		}
 	}
 	return n, err

@@ -3,7 +3,7 @@ package kafka
 import (
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -47,8 +47,8 @@ func (c Config) Map(op string, err error, needs ...Right) error {
 	if _, done := errors.AsType[*muster.Error](err); done {
 		return err
 	}
-	if resource := deniedResource(err); resource != "" {
-		return c.denied(op, err, resource, needs)
+	if deniedResource(err) != "" {
+		return needing(op, err, needs, c.principal(), c.brokers()[0])
 	}
 	if cause := connectCause(err); cause != "" && cause != CauseDial {
 		op += " as " + c.identity()
@@ -87,24 +87,30 @@ func (c Config) principal() string {
 	return "User:ANONYMOUS"
 }
 
-func (c Config) denied(op string, err error, resource string, needs []Right) error {
-	var missing, flags []string
-	for _, r := range needs {
-		if r.Resource != resource {
-			continue
-		}
-		missing = append(missing, r.String())
-		where := "--" + resource + " " + r.Name
-		if resource == ClusterResource {
-			where = "--cluster"
-		}
-		flags = append(flags, "--operation "+r.Operation+" "+where)
-	}
-	if len(missing) == 0 {
+// needing is [Map], with the missing right named. principal and broker are for the command that grants it, empty where they are not known.
+func needing(op string, err error, needs []Right, principal, broker string) error {
+	resource := deniedResource(err)
+	needs = slices.DeleteFunc(slices.Clone(needs), func(r Right) bool { return r.Resource != resource })
+	if len(needs) == 0 {
 		return Map(op, err)
 	}
-	next := fmt.Sprintf("%s lacks %s; run kafka-acls.sh --bootstrap-server %s --add --allow-principal %q %s",
-		c.principal(), strings.Join(missing, ", or "), c.brokers()[0], c.principal(), flags[0])
+	missing := needs[0].String()
+	for _, other := range needs[1:] {
+		missing += " or " + other.String()
+	}
+	who := principal
+	if who == "" {
+		who, principal = "this service", "User:NAME"
+	}
+	if broker == "" {
+		broker = "BROKER:9092"
+	}
+	where := "--" + resource + " " + needs[0].Name
+	if resource == ClusterResource {
+		where = "--cluster"
+	}
+	next := fmt.Sprintf("%s lacks %s; run kafka-acls.sh --bootstrap-server %s --add --allow-principal %q --operation %s %s",
+		who, missing, broker, principal, needs[0].Operation, where)
 	return &mapped{refusal: &muster.Error{Code: muster.PermissionDenied, Message: fmt.Sprintf("%s: %v; %s", op, err, next)}, cause: err}
 }
 

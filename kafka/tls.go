@@ -119,3 +119,6 @@ func (t *TLS) principal() string {
 	}
 	return pair.Leaf.Subject.String()
 }
+
+// shows tells whether there is a certificate to show.
+func (t *TLS) shows() bool { return t.CertFile != "" || t.CertPEM != "" }

@@ -87,8 +87,8 @@ func (s *Service) Run(ctx context.Context) error {
 	return err
 }
 
-// Ready tells whether the service can do its work: replies are read, the groups it owns are joined, and every partition assigned to it
-// serves. The error says what is missing; nil means ready.
+// Ready tells whether the service can do its work: replies are read, the groups it owns are joined, every partition assigned to it serves,
+// and the brokers accept its certificate and credentials. The error says what is missing; nil means ready.
 func (s *Service) Ready() error {
 	if err := s.Healthy(); err != nil {
 		return err
@@ -103,7 +103,7 @@ func (s *Service) Ready() error {
 			return err
 		}
 	}
-	return nil
+	return s.linked()
 }
 
 // AwaitReady blocks until the service is ready, has ended, or ctx ends. A stopped partition does not become ready by waiting, so it is

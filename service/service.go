@@ -64,6 +64,9 @@ func Open(ctx context.Context, cfg Config, parts ...Part) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Kafka.Link == nil {
+		cfg.Kafka.Link = &kafka.Link{}
+	}
 	s := &Service{
 		cfg: cfg, name: instance, log: cfg.logger().With("service", cfg.Name, "instance", instance), clock: newClock(time.Now),
 		metrics: newMetrics(cfg.Metrics), started: make(chan struct{}), closed: make(chan struct{}),
@@ -143,6 +146,7 @@ func (s *Service) open(ctx context.Context, behaviours []*muster.Behaviour, subs
 		s.readers = append(s.readers, one)
 	}
 	s.gauges()
+	s.linkMetrics()
 	return s.metrics.register()
 }
 
