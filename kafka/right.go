@@ -38,6 +38,14 @@ func On(resource, name string, operations ...string) []Right {
 	return rights
 }
 
+// onAll gives the right to do one thing to several topics.
+func onAll(topics []string, operation string) (rights []Right) {
+	for _, topic := range topics {
+		rights = append(rights, On(TopicResource, topic, operation)...)
+	}
+	return rights
+}
+
 // Map is the function of that name, with more to say of connections and rights that are refused: as whom this process came, and which of
 // the rights that op needs is missing.
 func (c Config) Map(op string, err error, needs ...Right) error {

@@ -162,7 +162,7 @@ func look(ctx context.Context, adm *kadm.Client, specs []topicSpec) (found []fou
 	}
 	described, err := adm.DescribeTopicConfigs(ctx, names...)
 	if err != nil {
-		return nil, nil, Map("read the settings of topics", err)
+		return nil, nil, needing("read the settings of topics", err, onAll(names, "DescribeConfigs"), "", "")
 	}
 	for i := range found {
 		resource, err := described.On(names[i], nil)
