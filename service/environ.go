@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -21,6 +22,10 @@ func ConfigFromEnv(environ []string) (Config, error) {
 	for _, s := range settings() {
 		known[s.variable()] = s
 	}
+	environ = slices.Clone(environ)
+	slices.SortStableFunc(environ, func(a, b string) int { // the URL first: what is set beside it wins
+		return cmp.Compare(rankOf(a), rankOf(b))
+	})
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
 		if !strings.HasPrefix(name, variablePrefix) {
@@ -38,6 +43,13 @@ func ConfigFromEnv(environ []string) (Config, error) {
 		}
 	}
 	return c, errors.Join(faults...)
+}
+
+func rankOf(entry string) int {
+	if strings.HasPrefix(entry, variablePrefix+"URL=") {
+		return 0
+	}
+	return 1
 }
 
 // foreignVariable tells whether somebody else made a variable.

@@ -46,6 +46,10 @@ func settings() []setting {
 			name: "brokers", meaning: "addresses to start from, host:port, separated by commas", def: "none",
 			set: func(c *Config, v string) error { c.Brokers = parseList(v); return nil },
 		},
+		{
+			name: "url", meaning: "brokers, TLS and SASL in one text, kafka+sasl_ssl://user@host:9093?ca=ca.pem; the other variables win over it", def: "none", secret: true,
+			set: setURL,
+		},
 		text("data-dir", "directory of the local state", "none", func(c *Config) *string { return &c.DataDir }),
 		text("instance", "this replica's name, the same over a restart", "one kept in the data directory", func(c *Config) *string { return &c.Instance }),
 		text("prefix", "stands in front of all names of topics and groups", "empty", func(c *Config) *string { return &c.Prefix }),
@@ -82,6 +86,17 @@ func settings() []setting {
 		toggle("existing-topics", "refuse to create topics", func(c *Config) *bool { return &c.ExistingTopics }),
 		toggle("stay-member", "keep the membership over a restart", func(c *Config) *bool { return &c.StayMember }),
 	}
+}
+
+// setURL takes over what the one text says and leaves the rest.
+func setURL(c *Config, v string) error {
+	k, err := kafka.ParseURL(v)
+	if err != nil {
+		return err
+	}
+	c.Brokers, c.Prefix = k.Brokers, k.Prefix
+	c.Kafka.ClientID, c.Kafka.TLS, c.Kafka.SASL = k.ClientID, k.TLS, k.SASL
+	return nil
 }
 
 func parseList(v string) (list []string) {
