@@ -3,6 +3,7 @@ package consumer
 import (
 	"encoding/binary"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -44,9 +45,9 @@ func (b badge) pin(metadata []byte) []byte {
 	if err != nil || len(text) > 1<<15 {
 		return metadata
 	}
-	data := append(meta.UserData[:len(meta.UserData):len(meta.UserData)], text...)
-	data = binary.BigEndian.AppendUint16(data, uint16(len(text)))
-	meta.UserData = append(data, badgeMagic...)
+	meta.UserData = append(slices.Clip(meta.UserData), text...)
+	meta.UserData = binary.BigEndian.AppendUint16(meta.UserData, uint16(len(text)))
+	meta.UserData = append(meta.UserData, badgeMagic...)
 	return meta.AppendTo(nil)
 }
 

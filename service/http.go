@@ -154,8 +154,10 @@ func (s *Service) ServeListener(ctx context.Context, listener net.Listener) erro
 	defer cancel()
 	err := server.Shutdown(last)
 	if err != nil {
-		err = errors.Join(server.Close())
+		err = server.Close() // who asks so slowly is cut off
 	}
-	<-ended
+	if serving := <-ended; err == nil && !errors.Is(serving, http.ErrServerClosed) {
+		err = serving
+	}
 	return err
 }

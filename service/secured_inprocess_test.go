@@ -30,9 +30,9 @@ func TestSecuredInProcess(t *testing.T) {
 	if got, err := b.deposit.Call(t.Context(), owner.Client(), "acc-1", deposit{Amount: 3}); err != nil || got.Balance != 3 {
 		t.Errorf("%+v, %v", got, err)
 	}
-	clear := cfg
-	clear.Kafka.TLS, clear.Kafka.SASL, clear.DataDir = kafka.TLS{}, kafka.SASL{}, t.TempDir()
-	if err := open(t, clear, b.owner(nil)); err == nil || !strings.Contains(err.Error(), "set TLS.Enabled") {
+	bare := cfg
+	bare.Kafka.TLS, bare.Kafka.SASL, bare.DataDir = kafka.TLS{}, kafka.SASL{}, t.TempDir()
+	if err := open(t, bare, b.owner(nil)); err == nil || !strings.Contains(err.Error(), "set TLS.Enabled") {
 		t.Errorf("in clear: %v", err)
 	}
 }
