@@ -23,6 +23,10 @@ type Config struct {
 	// the same group under two names are not fenced against each other by the broker.
 	ConsumerGroup string
 
+	// Service names whose replicas share the consumer group. Two services that claim one group are told apart by it, and the later one is
+	// refused. Empty means that nobody looks.
+	Service string
+
 	// Instance names this replica among the others (static membership, KIP-345): the same after a restart, and used by one process at a
 	// time. Of two processes with one instance name the younger one goes on and the older one's Run ends.
 	Instance string

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -18,6 +19,7 @@ import (
 type Consumer struct {
 	config  Config
 	log     *slog.Logger
+	badge   badge
 	topic   string // of the commands
 	journal string // the topic whose leaders make the lanes
 	members string // name of the Kafka consumer group
@@ -36,6 +38,7 @@ type Consumer struct {
 	parts  map[int32]*part // what is held; membership adds and removes, see part
 	hidden map[int32]bool  // assigned, and their committed offsets not known yet; joined adds, assigned and the end of a session remove
 	client *kgo.Client     // the member; set while a session lasts, see Run
+	fail   func(error)     // ends that session; set as long
 	lanes  *lanes
 	turn   []int // per lane, moves the first place in a Work round
 	phase  phase
@@ -55,14 +58,15 @@ const (
 
 // Open checks the configuration, connects, and reads which brokers lead the journal. It joins no group; [Consumer.Run] does.
 //
-// The error joins all faults of the configuration, or says why the cluster or the group's topics cannot be reached before ctx ends.
+// The error joins all faults of the configuration, or says why the cluster or the group's topics cannot be reached before ctx ends, or
+// names the other service that owns the group ([ReasonRival]).
 func Open(ctx context.Context, config Config) (*Consumer, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
 	prefix := config.Kafka.Prefix
 	c := &Consumer{
-		config: config, log: config.logger(),
+		config: config, log: config.logger(), badge: newBadge(config.Service, time.Now()),
 		topic: config.Group.CommandTopic(prefix), journal: config.Group.JournalTopic(prefix), members: config.consumerGroup(),
 		changes: newChanges(), relane: make(chan struct{}, 1),
 		parts: map[int32]*part{}, hidden: map[int32]bool{}, lanes: newLanes(config.lanes()), turn: make([]int, config.lanes()), ended: make(chan struct{}),
@@ -77,7 +81,11 @@ func Open(ctx context.Context, config Config) (*Consumer, error) {
 	c.admin, c.adm = admin, kadm.NewClient(admin)
 	if err := whenSettled(ctx, func() error { return c.readLeaders(ctx) }); err != nil {
 		admin.Close()
-		return nil, kafka.Map(fmt.Sprintf("consumer of group %q: journal leaders", config.Group.Name()), err)
+		return nil, config.Kafka.Map(fmt.Sprintf("consumer of group %q: journal leaders", config.Group.Name()), err, kafka.On(kafka.TopicResource, c.journal, "Read")...)
+	}
+	if err := c.alone(ctx); err != nil {
+		admin.Close()
+		return nil, err
 	}
 	return c, nil
 }
@@ -172,7 +180,7 @@ func (c *Consumer) Leave(ctx context.Context) error {
 		err = leave()
 	}
 	if err != nil && !notMember(err) {
-		return kafka.Map(fmt.Sprintf("instance %q leaving consumer group %q", c.config.Instance, c.members), err)
+		return c.config.Kafka.Map(fmt.Sprintf("instance %q leaving consumer group %q", c.config.Instance, c.members), err, c.groupRight()...)
 	}
 	return nil
 }

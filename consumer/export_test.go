@@ -1,5 +1,7 @@
 package consumer
 
+import "time"
+
 // Buffered gives how many records lie in the buffers, those in a Work too.
 func (c *Consumer) Buffered() int {
 	c.mu.Lock()
@@ -41,4 +43,15 @@ func (s *Subscriber) BufferedBytes() (n int, paused bool) {
 		paused = paused || f.full
 	}
 	return n, paused
+}
+
+// PinBadge puts a badge on the metadata of a join.
+func PinBadge(service string, at time.Time, metadata []byte) []byte {
+	return newBadge(service, at).pin(metadata)
+}
+
+// ReadBadge finds it in user data.
+func ReadBadge(data []byte) (service string, since int64, found bool) {
+	b, found := readBadge(data)
+	return b.Service, b.Since, found
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/kafka"
 )
 
 const (
@@ -48,7 +49,8 @@ func (s *session) fault(client *kgo.Client, topic string, partition int32, err e
 		return
 	}
 	s.halt(partition)
-	s.tell(partition, s.expected(partition), fmt.Errorf("cannot be read, tried again every %v: %w", haltInterval, err))
+	s.tell(partition, s.expected(partition), fmt.Errorf("cannot be read, tried again every %v: %w", haltInterval,
+		s.config.Kafka.Map("fetch", err, kafka.On(kafka.TopicResource, s.topic, "Read")...)))
 }
 
 // groupFault tells an error of the membership as a whole. Those that waiting does not mend end Run.
@@ -64,7 +66,8 @@ func (s *session) groupFault(err error) {
 		s.fail(fmt.Errorf("the brokers do not allow a session timeout of %v (%w); choose one between their group.min.session.timeout.ms and "+
 			"group.max.session.timeout.ms", s.config.session(), err))
 	default:
-		s.tell(-1, -1, fmt.Errorf("membership of consumer group %q ended, joining again: %w", s.members, err))
+		s.tell(-1, -1, fmt.Errorf("membership of consumer group %q ended, joining again: %w", s.members,
+			s.config.Kafka.Map("join", err, s.groupRight()...)))
 	}
 }
 

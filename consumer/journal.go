@@ -60,12 +60,12 @@ func EndOffsets(ctx context.Context, config JournalConfig, partitions []int32) (
 	topic := config.Group.JournalTopic(config.Kafka.Prefix)
 	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)
 	if err != nil {
-		return nil, kafka.Map("end offsets of "+topic, err)
+		return nil, config.Kafka.Map("end offsets of "+topic, err, kafka.On(kafka.TopicResource, topic, "Read")...)
 	}
 	found := make(map[int32]int64, len(partitions))
 	for _, partition := range partitions {
 		if found[partition], err = listed(ends, topic, partition); err != nil {
-			return nil, kafka.Map("end offset", err)
+			return nil, config.Kafka.Map("end offset", err, kafka.On(kafka.TopicResource, topic, "Read")...)
 		}
 	}
 	return found, nil
@@ -228,7 +228,7 @@ func (r *journalReader) fault(err error) error {
 	if cut || errors.Is(err, kerr.OffsetOutOfRange) {
 		return r.lost(err)
 	}
-	return kafka.Map(fmt.Sprintf("reading %s[%d]@%d", r.topic, r.partition, r.next), err)
+	return r.config.Kafka.Map(fmt.Sprintf("reading %s[%d]@%d", r.topic, r.partition, r.next), err, kafka.On(kafka.TopicResource, r.topic, "Read")...)
 }
 
 func (r *journalReader) lost(cause error) error {

@@ -120,6 +120,7 @@ func (c *Consumer) upkeep(ctx context.Context) {
 			waiting = c.tellPending(ctx, waiting)
 		case <-orphans.C:
 			missed, err = c.adopt(ctx, missed)
+			c.endForRival(ctx)
 		}
 		if err != nil && ctx.Err() == nil {
 			c.log.WarnContext(ctx, "upkeep failed; trying again at the next turn", "group", c.members, "error", err)

@@ -18,7 +18,7 @@ import (
 func (c *Consumer) Members(ctx context.Context) ([]string, error) {
 	group, err := c.describe(ctx)
 	if err != nil {
-		return nil, kafka.Map(fmt.Sprintf("members of consumer group %q", c.members), err)
+		return nil, c.config.Kafka.Map(fmt.Sprintf("members of consumer group %q", c.members), err, c.groupRight()...)
 	}
 	var names []string
 	for i := range group.Members {
@@ -72,4 +72,9 @@ func (c *Consumer) adopt(ctx context.Context, missed map[int32]bool) (map[int32]
 // notMember tells that somebody who is to leave has left already.
 func notMember(err error) bool {
 	return errors.Is(err, kerr.UnknownMemberID) || errors.Is(err, kerr.GroupIDNotFound)
+}
+
+// groupRight is what a member of the consumer group, or who looks at it, needs.
+func (c *Consumer) groupRight() []kafka.Right {
+	return kafka.On(kafka.GroupResource, c.members, "Read")
 }

@@ -29,7 +29,7 @@ func (m membership) JoinGroupMetadata(interests []string, owned map[string][]int
 	if !m.session.continuous(owned[m.session.topic]) {
 		owned = nil
 	}
-	return m.GroupBalancer.JoinGroupMetadata(interests, owned, generation)
+	return m.session.badge.pin(m.GroupBalancer.JoinGroupMetadata(interests, owned, generation))
 }
 
 // continuous tells whether the join about to be sent keeps what is held; if not, nothing is held afterwards.

@@ -22,6 +22,10 @@ func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo
 	if len(fresh) == 0 {
 		return offsets, nil
 	}
+	if err := s.yield(ctx); err != nil {
+		s.fail(err)
+		return nil, errSessionOver
+	}
 	ranges, err := s.logRanges(ctx, fresh)
 	if err != nil {
 		return nil, err

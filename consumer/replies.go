@@ -74,7 +74,7 @@ func OpenReplies(ctx context.Context, config RepliesConfig) (*ReplyReader, error
 	var end int64
 	err := whenSettled(ctx, func() (err error) { end, err = endOf(ctx, config.Kafka, topic, config.Partition); return err })
 	if err != nil {
-		return nil, kafka.Map("end offset of the reply partition", err)
+		return nil, config.Kafka.Map("end offset of the reply partition", err, kafka.On(kafka.TopicResource, topic, "Read")...)
 	}
 	client, err := config.Kafka.Client(
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {config.Partition: kgo.NewOffset().At(end)}}),
@@ -117,7 +117,8 @@ func (r *ReplyReader) Run(ctx context.Context) error {
 			}
 			if text := f.Err.Error(); text != told {
 				told = text
-				r.log.ErrorContext(ctx, "replies cannot be read; trying again", "topic", r.topic, "partition", r.config.Partition, "error", f.Err)
+				r.log.ErrorContext(ctx, "replies cannot be read; trying again", "topic", r.topic, "partition", r.config.Partition,
+					"error", r.config.Kafka.Map("read replies", f.Err, kafka.On(kafka.TopicResource, r.topic, "Read")...))
 			}
 			if err := pause(ctx, retryInterval); err != nil {
 				return nil //nolint:nilerr // the end of ctx is the way Run is meant to end

@@ -46,7 +46,7 @@ func (c *Consumer) session(ctx context.Context) error {
 		return err
 	}
 	c.mu.Lock()
-	c.client = client
+	c.client, c.fail = client, func(err error) { fail(err) }
 	c.mu.Unlock()
 
 	for inner.Err() == nil {
@@ -60,7 +60,7 @@ func (c *Consumer) session(ctx context.Context) error {
 	c.mu.Lock()
 	gone := slices.Concat(s.broken, c.heldLocked())
 	c.dropLocked(gone)
-	c.client, c.hidden, s.over = nil, map[int32]bool{}, true
+	c.client, c.fail, c.hidden, s.over = nil, nil, map[int32]bool{}, true
 	c.mu.Unlock()
 	if len(gone) > 0 && errors.Is(context.Cause(inner), errMembershipBroken) { // otherwise Run ends, which says it all
 		s.announce(Change{Lost: partitionsOf(gone)})

@@ -2,6 +2,8 @@ package kafka
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -12,7 +14,7 @@ import (
 // Admin checks and makes what a service needs on the cluster before its first record.
 type Admin struct {
 	client *kgo.Client
-	prefix string
+	cfg    Config
 }
 
 // OpenAdmin connects, and fails within ctx when no broker answers.
@@ -23,9 +25,9 @@ func OpenAdmin(ctx context.Context, cfg Config) (*Admin, error) {
 	}
 	if err := client.Ping(ctx); err != nil {
 		client.Close()
-		return nil, Map("reach the brokers", err)
+		return nil, cfg.Map("reach the brokers at "+strings.Join(cfg.brokers(), ","), err)
 	}
-	return &Admin{client: client, prefix: cfg.Prefix}, nil
+	return &Admin{client: client, cfg: cfg}, nil
 }
 
 // Close ends the connection.
@@ -36,10 +38,20 @@ func (a *Admin) CheckTransactions(ctx context.Context) error { return CheckTrans
 
 // EnsureGroup is the function of that name.
 func (a *Admin) EnsureGroup(ctx context.Context, g *muster.Group, create bool) (TopicIDs, error) {
-	return EnsureGroup(ctx, kadm.NewClient(a.client), g, a.prefix, create)
+	ids, err := EnsureGroup(ctx, kadm.NewClient(a.client), g, a.cfg.Prefix, create)
+	return ids, a.as(err)
 }
 
 // EnsureReplies is the function of that name.
 func (a *Admin) EnsureReplies(ctx context.Context, service string, partitions int32, create bool) (int32, error) {
-	return EnsureReplies(ctx, kadm.NewClient(a.client), a.prefix, service, partitions, create)
+	n, err := EnsureReplies(ctx, kadm.NewClient(a.client), a.cfg.Prefix, service, partitions, create)
+	return n, a.as(err)
+}
+
+// as adds to an error about a missing right whom it concerns.
+func (a *Admin) as(err error) error {
+	if deniedResource(err) == "" {
+		return err
+	}
+	return fmt.Errorf("principal %s: %w", a.cfg.principal(), err)
 }

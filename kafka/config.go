@@ -39,6 +39,15 @@ type Config struct {
 	// have. Empty means no prefix.
 	Prefix string
 
+	// TLS encrypts the connections. The zero value does not.
+	TLS TLS
+
+	// SASL says who this process is. The zero value says nothing, which suits brokers that ask nobody, or ask for a client certificate.
+	SASL SASL
+
+	// Link is told how the connections fare. Nil means nobody is.
+	Link *Link
+
 	// Logger receives warnings and errors of the client library. Nil means that nothing is logged. No keys and payloads appear in it.
 	Logger *slog.Logger
 
@@ -61,27 +70,39 @@ func (c Config) Validate() error {
 	if !topicCharacters(c.Prefix) {
 		faults = append(faults, fmt.Errorf("kafka: Prefix is %q; use letters, digits, dots, dashes and underscores", c.Prefix))
 	}
+	faults = append(faults, c.TLS.faults()...)
+	faults = append(faults, c.SASL.faults(c.TLS.Enabled)...)
 	return errors.Join(faults...)
 }
 
 // Client makes a client of the library with the settings all parts of the toolkit share; extra is what one part needs besides. It does no
 // I/O: the first request connects. The caller closes it.
 //
-// The error joins all faults of the configuration, or says which option the library refused.
+// The error joins all faults of the configuration, or says which file cannot be used or which option the library refused.
 func (c Config) Client(extra ...kgo.Opt) (*kgo.Client, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
+	d := &dialer{tls: c.TLS, link: c.Link}
+	if c.TLS.Enabled {
+		if _, err := d.load(); err != nil { // told now, not at the first connection
+			return nil, fmt.Errorf("kafka: %w", err)
+		}
+	}
+	c.Link.log(c.Logger)
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(c.brokers()...),
 		kgo.ClientID(c.clientID()),
-		kgo.DialTimeout(dialTimeout),
+		kgo.Dialer(d.dial),
 		kgo.MaxDecompressBatchBytes(maxInflatedBytes),
 		kgo.ProducerBatchMaxBytes(maxBatchBytes),
 		kgo.DisableClientMetrics(), // KIP-714: a push at every close costs short-lived readers a connection
 	}
-	if c.Logger != nil {
-		opts = append(opts, kgo.WithLogger(bridge{c.Logger}))
+	if c.Logger != nil || c.Link != nil {
+		opts = append(opts, kgo.WithLogger(spy{logger: c.Logger, link: c.Link, explain: func(err error) error { return c.Map("connect", err) }}))
+	}
+	if c.SASL.Mechanism != "" {
+		opts = append(opts, kgo.SASL(mechanism{c.SASL}))
 	}
 	opts = append(append(opts, extra...), c.Options...)
 	client, err := kgo.NewClient(opts...)

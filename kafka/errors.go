@@ -28,7 +28,8 @@ var (
 //
 //	retriable by Kafka's own judgement, connection trouble   Unavailable, Retry set
 //	client closed                                            Unavailable, errors.Is muster.ErrShuttingDown
-//	no right to do it; who are you                           PermissionDenied; Unauthenticated
+//	no right to do it                                        PermissionDenied
+//	certificate or credentials not accepted                  Unauthenticated
 //	topic missing or recreated, broker too old               FailedPrecondition
 //	record too large                                         InvalidArgument
 //	context over                                             Cancelled, DeadlineExceeded
@@ -68,6 +69,8 @@ func classify(err error) (code muster.Code, retry bool, next string) {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return muster.Cancelled, false, ""
+	case connecting(err) != nil && connecting(err).Cause != CauseDial:
+		return muster.Unauthenticated, false, connecting(err).next()
 	case dialing(err): // also when the context ended meanwhile: the address is the better hint
 		return muster.Unavailable, true, nextReach
 	case errors.Is(err, context.DeadlineExceeded):
@@ -76,9 +79,17 @@ func classify(err error) (code muster.Code, retry bool, next string) {
 		return muster.Unavailable, true, ""
 	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed),
 		errors.Is(err, kerr.ClusterAuthorizationFailed), errors.Is(err, kerr.TransactionalIDAuthorizationFailed):
-		return muster.PermissionDenied, false, "grant it with kafka-acls.sh; the rights each part needs are listed in the documentation of operations"
-	case errors.Is(err, kerr.SaslAuthenticationFailed), errors.Is(err, kerr.UnsupportedSaslMechanism), errors.Is(err, kerr.IllegalSaslState):
-		return muster.Unauthenticated, false, "check user, password and mechanism"
+		return muster.PermissionDenied, false, "grant it with kafka-acls.sh; docs/security.md lists the rights each part needs"
+	case errors.Is(err, kerr.SaslAuthenticationFailed):
+		return muster.Unauthenticated, false, nextAuth
+	case errors.Is(err, kerr.UnsupportedSaslMechanism):
+		return muster.Unauthenticated, false, "this listener does not offer the mechanism; set SASL.Mechanism to one of its sasl.enabled.mechanisms"
+	case errors.Is(err, kerr.IllegalSaslState):
+		return muster.Unauthenticated, false, "this listener asks for no SASL; leave SASL.Mechanism empty, or take the address of the SASL listener"
+	case connectCause(err) == CauseTLS:
+		return muster.Unauthenticated, false, "does this port want TLS? then set TLS.Enabled"
+	case connectCause(err) == CauseAuth:
+		return muster.Unauthenticated, false, "does this listener ask for SASL? then set SASL.Mechanism and the credentials"
 	case errors.Is(err, kerr.MessageTooLarge), errors.Is(err, kerr.RecordListTooLarge):
 		return muster.InvalidArgument, false, "send less in one message, or raise max.message.bytes of the topic"
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
@@ -104,6 +115,11 @@ func classify(err error) (code muster.Code, retry bool, next string) {
 		return muster.Unavailable, true, nextReach
 	}
 	return muster.Internal, false, ""
+}
+
+func connecting(err error) *ConnectError {
+	c, _ := errors.AsType[*ConnectError](err)
+	return c
 }
 
 const nextReach = "is the address right, does the broker run, and does it advertise an address that this host can reach?"

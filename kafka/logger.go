@@ -6,19 +6,47 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// bridge hands what the client library reports, warnings and worse, to a slog logger. The library reports addresses, topics, groups and
-// errors, never the content of records.
-type bridge struct{ logger *slog.Logger }
+// spy hands what the client library reports, warnings and worse, to a slog logger, and tells the [Link] of connections that did not come
+// about: the library has a hook for dialling, but none for a connection refused after it. It reports addresses, topics, groups and errors,
+// never the content of records.
+type spy struct {
+	logger  *slog.Logger // may be nil
+	link    *Link        // may be nil
+	explain func(error) error
+}
 
 // Level asks for warnings and errors only: below, the library reports every request.
-func (bridge) Level() kgo.LogLevel { return kgo.LogLevelWarn }
+func (spy) Level() kgo.LogLevel { return kgo.LogLevelWarn }
 
 // Log implements [kgo.Logger].
-func (b bridge) Log(level kgo.LogLevel, msg string, keyvals ...any) {
-	attributes := append([]any{slog.String("report", msg)}, keyvals...)
-	if level == kgo.LogLevelError {
-		b.logger.Error("kafka client", attributes...)
-		return
+func (s spy) Log(level kgo.LogLevel, msg string, keyvals ...any) {
+	attributes := []any{slog.String("report", msg)}
+	for i := 0; i+1 < len(keyvals); i += 2 {
+		key, value := keyvals[i], keyvals[i+1]
+		if err, is := value.(error); is && key == "err" {
+			value = s.connection(err)
+		}
+		attributes = append(attributes, key, value)
 	}
-	b.logger.Warn("kafka client", attributes...)
+	switch {
+	case s.logger == nil:
+	case level == kgo.LogLevelError:
+		s.logger.Error("kafka client", attributes...)
+	default:
+		s.logger.Warn("kafka client", attributes...)
+	}
+}
+
+// connection tells the link of a connection that did not come about, and says what to change.
+func (s spy) connection(err error) error {
+	cause := connectCause(err)
+	if cause == "" && dialing(err) {
+		cause = CauseDial
+	}
+	if cause == "" {
+		return err
+	}
+	err = s.explain(err)
+	s.link.failed(cause, err)
+	return err
 }

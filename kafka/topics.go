@@ -114,7 +114,7 @@ func createTopic(ctx context.Context, adm *kadm.Client, spec *topicSpec, partiti
 	if answer.ErrMessage != "" {
 		err = fmt.Errorf("%w (%s)", err, answer.ErrMessage)
 	}
-	return Map("create topic "+spec.name, err)
+	return needing("create topic "+spec.name, err, On(TopicResource, spec.name, "Create"), "", "")
 }
 
 // settled waits until all topics have leaders and their settings can be read. A broker learns of a new topic a little after the
@@ -162,7 +162,7 @@ func look(ctx context.Context, adm *kadm.Client, specs []topicSpec) (found []fou
 	}
 	described, err := adm.DescribeTopicConfigs(ctx, names...)
 	if err != nil {
-		return nil, nil, Map("read the settings of topics", err)
+		return nil, nil, needing("read the settings of topics", err, onAll(names, "DescribeConfigs"), "", "")
 	}
 	for i := range found {
 		resource, err := described.On(names[i], nil)
@@ -173,7 +173,7 @@ func look(ctx context.Context, adm *kadm.Client, specs []topicSpec) (found []fou
 		case errors.Is(err, kerr.UnknownTopicOrPartition):
 			return nil, fmt.Errorf("settings of topic %s: %w", names[i], err), nil
 		case err != nil:
-			return nil, nil, Map("read the settings of topic "+names[i], err)
+			return nil, nil, needing("read the settings of topic "+names[i], err, On(TopicResource, names[i], "DescribeConfigs"), "", "")
 		}
 		for _, setting := range resource.Configs {
 			found[i].settings[setting.Key] = setting.MaybeValue()
@@ -196,7 +196,7 @@ func metadata(ctx context.Context, adm *kadm.Client, specs []topicSpec) (kadm.Me
 	for _, name := range names {
 		topic := meta.Topics[name]
 		if topic.Err != nil && !retriable(topic.Err) {
-			return kadm.Metadata{}, Map("read metadata of topic "+name, topic.Err)
+			return kadm.Metadata{}, needing("read metadata of topic "+name, topic.Err, On(TopicResource, name, "Describe"), "", "")
 		}
 	}
 	return meta, nil

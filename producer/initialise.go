@@ -27,7 +27,7 @@ func (p *Producer) initialise(ctx context.Context, id string) error {
 		return kerr.ErrorForCode(resp.ErrorCode)
 	})
 	if err != nil {
-		return kafka.Map(fmt.Sprintf("initialise transactional id %s", id), err)
+		return p.cfg.Kafka.Map(fmt.Sprintf("initialise transactional id %s", id), err, kafka.On(kafka.TransactionalResource, id, "Write")...)
 	}
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/seed-3eec0498/muster"
-	"github.com/seed-3eec0498/muster/kafka"
 )
 
 // rotation is the order in which a lane uses its slots.
@@ -146,8 +145,9 @@ func (l *Lane) close() {
 
 // failed makes the error of a commit: outcome is one of the three that [muster.Sink] knows, and the cause stays to be found beside it.
 func (l *Lane) failed(stage string, outcome, cause error) error {
+	cause = l.p.cfg.Kafka.Map(stage, cause, l.p.rights(stage)...)
 	l.p.log.Warn("commit failed", "lane", l.number, "stage", stage, "outcome", outcome, "cause", cause)
-	return fmt.Errorf("group %s: lane %d: %w: %w", l.p.cfg.Group.Name(), l.number, outcome, kafka.Map(stage, cause))
+	return fmt.Errorf("group %s: lane %d: %w: %w", l.p.cfg.Group.Name(), l.number, outcome, cause)
 }
 
 // outcomeOfClaim says what a claim that was not given means for the decision.

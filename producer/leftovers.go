@@ -46,13 +46,13 @@ func (p *Producer) holders(ctx context.Context, partition int32) ([]string, erro
 	on.Add(p.topics.journal, partition)
 	described, err := adm.DescribeProducers(ctx, on)
 	if err != nil {
-		return nil, kafka.Map("describe producers", err)
+		return nil, p.cfg.Kafka.Map("describe producers", err, p.rights(needJournal)...)
 	}
 	var producers []int64
 	var faults []error
 	described.EachPartition(func(part kadm.DescribedProducersPartition) {
 		if part.Err != nil {
-			faults = append(faults, kafka.Map("describe producers", part.Err))
+			faults = append(faults, p.cfg.Kafka.Map("describe producers", part.Err, p.rights(needJournal)...))
 		}
 		for _, producer := range part.ActiveProducers {
 			if producer.CurrentTxnStartOffset >= 0 {

@@ -138,7 +138,7 @@ func (s *Sender) SendCommands(ctx context.Context, g *muster.Group, cmds []*must
 		record := kafka.EncodeCommand(cmd, topic, kafka.Partition(cmd.AggregateID, g.Partitions()))
 		s.client.TryProduce(context.WithoutCancel(ctx), record, func(r *kgo.Record, err error) {
 			<-s.room
-			w.done(i, r, sent(topic, err))
+			w.done(i, r, sent(s.cfg.Kafka, topic, err))
 		})
 	}
 	w.wait(ctx)
@@ -146,13 +146,13 @@ func (s *Sender) SendCommands(ctx context.Context, g *muster.Group, cmds []*must
 }
 
 // sent types the errors that are certain: the broker refused the command, or it never left.
-func sent(topic string, err error) error {
+func sent(c kafka.Config, topic string, err error) error {
 	if err == nil {
 		return nil
 	}
 	answer, isAnswer := errors.AsType[*kerr.Error](err)
 	if errors.Is(err, kgo.ErrMaxBuffered) || isAnswer && !answer.Retriable && answer.Code != kerr.UnknownServerError.Code {
-		return kafka.Map("send to "+topic, err)
+		return c.Map("send to "+topic, err, kafka.On(kafka.TopicResource, topic, "Write")...)
 	}
 	if errors.Is(err, kgo.ErrClientClosed) {
 		return fmt.Errorf("send to %s: %w: %w", topic, muster.ErrShuttingDown, err)

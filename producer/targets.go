@@ -142,8 +142,8 @@ func (l *Lane) strayed(all []refused, t *transaction) (faults []error) {
 			continue
 		}
 		if at := t.index(r.record); at >= first {
-			l.p.targets.forget(r.record.Topic, kafka.Map("write to "+r.record.Topic, r.cause))
-			faults = append(faults, astray(&t.decision.Commands[at-first], kafka.Map("write to "+r.record.Topic, r.cause)))
+			l.p.targets.forget(r.record.Topic, l.p.cfg.Kafka.Map("write to "+r.record.Topic, r.cause, kafka.On(kafka.TopicResource, r.record.Topic, "Write")...))
+			faults = append(faults, astray(&t.decision.Commands[at-first], l.p.cfg.Kafka.Map("write to "+r.record.Topic, r.cause, kafka.On(kafka.TopicResource, r.record.Topic, "Write")...)))
 		}
 	}
 	return faults

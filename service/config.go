@@ -27,7 +27,8 @@ type Config struct {
 	// Prefix stands in front of all topic, group and transactional names: a tenant or a stage.
 	Prefix string
 
-	// Kafka has further settings of the connection; its Brokers, ClientID, Prefix and Logger are set from here.
+	// Kafka has further settings of the connection, TLS and SASL above all; its Brokers, Prefix and Logger are set from here, and ClientID
+	// and Link where they are not set.
 	Kafka kafka.Config
 	// Codec encodes and decodes every payload. Nil means [muster.PlainCodec].
 	Codec muster.Codec
@@ -125,6 +126,7 @@ func (c Config) Validate() error {
 			fault("%s is %d; zero means the default, else 1 to %d", n.name, n.value, n.top)
 		}
 	}
+	faults = append(faults, c.connection().Validate())
 	return errors.Join(append(faults, c.retryFaults()...)...)
 }
 

@@ -106,9 +106,17 @@ func launch(t *testing.T, c childConfig) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{t: t, name: c.Instance, cmd: exec.Command(program), said: make(chan string, 16), done: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), childVariable+"="+text(c))
+	command := exec.Command(program)
+	command.Env = append(os.Environ(), childVariable+"="+text(c))
+	return spawn(t, c.Instance, command)
+}
+
+// spawn starts a process. It is killed at the end of the test if it runs then.
+func spawn(t *testing.T, name string, command *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, name: name, cmd: command, said: make(chan string, 16), done: make(chan struct{})}
 	p.cmd.Stderr = &p.log
+	var err error
 	if p.input, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}

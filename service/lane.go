@@ -21,6 +21,7 @@ type lane struct {
 	index   int
 	sink    sink
 	workers *workers
+	pulse   *pulse
 	turn    sync.Mutex // held over a commit, and over settling one
 }
 
@@ -31,7 +32,9 @@ type sink interface {
 }
 
 func newLane(o *owner, index int) *lane {
-	return &lane{o: o, index: index, sink: o.producer.Lane(index), workers: newWorkers(o.handling.workers, o.cfg.handlerDeadline())}
+	l := &lane{o: o, index: index, sink: o.producer.Lane(index), workers: newWorkers(o.handling.workers, o.cfg.handlerDeadline()), pulse: &o.pulses[index]}
+	l.workers.beat = l.pulse.beat
+	return l
 }
 
 // run works until ctx ends; the batches in hand then are finished, bounded by hard.
@@ -51,6 +54,7 @@ func (l *lane) hand(ctx, hard context.Context, number int, poll func(context.Con
 			return // ctx ended, or the consumer did; its Run tells why
 		}
 		l.o.take(number, work.Partitions())
+		l.pulse.begin()
 		done, suspend := l.process(hard, work)
 		if suspend != nil {
 			l.o.hold(suspend)
@@ -59,6 +63,7 @@ func (l *lane) hand(ctx, hard context.Context, number int, poll func(context.Con
 		if suspend != nil {
 			l.o.suspend(suspend) // while it is in hand: a release, and the assignment after it, wait
 		}
+		l.pulse.end()
 		l.o.put(number)
 		if done > 0 || suspend != nil {
 			again = pause{}
@@ -73,6 +78,7 @@ func (l *lane) process(hard context.Context, work *consumer.Work) (done int, sus
 	batch := muster.Batch{Commands: work.Commands, Now: l.o.clock.Now(), Attempt: 1, Progress: work.Progress()}
 	culprits, again := map[string]*muster.RecordFault{}, pause{}
 	for {
+		l.pulse.beat()
 		l.o.cfg.failpoint("polled")
 		if !work.Current() {
 			return 0, nil // a partition of it was revoked meanwhile; what is still ours comes again
@@ -124,6 +130,7 @@ func (l *lane) settleTransaction(ctx context.Context) {
 	defer l.turn.Unlock()
 	again := pause{}
 	for ctx.Err() == nil {
+		l.pulse.beat()
 		err := l.sink.Settle(ctx)
 		if err == nil {
 			return

@@ -28,6 +28,7 @@ type owner struct {
 	reader    consumer.JournalConfig
 	board     *board
 	handling  handling
+	pulses    []pulse // by lane
 
 	mu     sync.Mutex        // guards tenure and hands
 	tenure map[int32]*tenure // partitions assigned to this instance; the keeper adds and removes

@@ -87,23 +87,21 @@ func (s *Service) Run(ctx context.Context) error {
 	return err
 }
 
-// Ready tells whether the service can do its work: replies are read, the groups it owns are joined, and every partition assigned to it
-// serves. The error says what is missing; nil means ready.
+// Ready tells whether the service can do its work: replies are read, the groups it owns are joined, every partition assigned to it serves,
+// and the brokers accept its certificate and credentials. The error says what is missing; nil means ready.
 func (s *Service) Ready() error {
 	if err := s.Healthy(); err != nil {
 		return err
 	}
-	select {
-	case <-s.started:
-	default:
-		return errors.New("service: Run has not begun")
+	if err := s.reading(); err != nil {
+		return err
 	}
 	for _, o := range s.owners {
 		if err := o.ready(); err != nil {
 			return err
 		}
 	}
-	return nil
+	return s.linked()
 }
 
 // AwaitReady blocks until the service is ready, has ended, or ctx ends. A stopped partition does not become ready by waiting, so it is
@@ -128,6 +126,19 @@ var errStopped = errors.New("partition stopped")
 
 // Healthy tells whether the service moves: it has not ended and no partition is stopped. The error names the first fault.
 func (s *Service) Healthy() error {
+	if err := s.ended(); err != nil {
+		return err
+	}
+	for _, p := range s.board.list() {
+		if p.State == Stopped {
+			return fmt.Errorf("%s[%d]: %w (%s): %w", p.Group, p.Partition, errStopped, p.Reason, p.Cause)
+		}
+	}
+	return nil
+}
+
+// ended gives ErrClosed, with the reason where there is one, after Close and after the end of Run.
+func (s *Service) ended() error {
 	select {
 	case <-s.closed:
 		s.mu.Lock()
@@ -137,13 +148,18 @@ func (s *Service) Healthy() error {
 		}
 		return ErrClosed
 	default:
+		return nil
 	}
-	for _, p := range s.board.list() {
-		if p.State == Stopped {
-			return fmt.Errorf("%s[%d]: %w (%s): %w", p.Group, p.Partition, errStopped, p.Reason, p.Cause)
-		}
+}
+
+// reading tells whether Run has begun: from then on replies are read, from a place that Open fixed.
+func (s *Service) reading() error {
+	select {
+	case <-s.started:
+		return nil
+	default:
+		return errors.New("service: Run has not begun")
 	}
-	return nil
 }
 
 // Status gives what every partition this instance has had is doing, sorted by group and partition.

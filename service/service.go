@@ -64,6 +64,9 @@ func Open(ctx context.Context, cfg Config, parts ...Part) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Kafka.Link == nil {
+		cfg.Kafka.Link = &kafka.Link{}
+	}
 	s := &Service{
 		cfg: cfg, name: instance, log: cfg.logger().With("service", cfg.Name, "instance", instance), clock: newClock(time.Now),
 		metrics: newMetrics(cfg.Metrics), started: make(chan struct{}), closed: make(chan struct{}),
@@ -143,6 +146,7 @@ func (s *Service) open(ctx context.Context, behaviours []*muster.Behaviour, subs
 		s.readers = append(s.readers, one)
 	}
 	s.gauges()
+	s.linkMetrics()
 	return s.metrics.register()
 }
 
@@ -177,7 +181,7 @@ func (s *Service) openOwner(ctx context.Context, b *muster.Behaviour, ids kafka.
 	o := &owner{
 		cfg: s.cfg, group: g, log: s.log, metrics: s.metrics, clock: s.clock, states: states, replies: s.sender, board: s.board,
 		tenure: map[int32]*tenure{}, hands: map[int]*hand{}, failed: make(chan error, 1), idle: make(chan struct{}),
-		limit: make(chan struct{}, 4), handling: handlingOf(b, s.cfg),
+		limit: make(chan struct{}, 4), pulses: make([]pulse, s.cfg.lanes()), handling: handlingOf(b, s.cfg),
 	}
 	o.processor = muster.NewProcessor(b, muster.ProcessorConfig{
 		Codec: s.cfg.codec(), States: states, Prefix: s.cfg.Prefix, Client: s.client, Steps: o.step, Bound: o.bound,
@@ -185,7 +189,7 @@ func (s *Service) openOwner(ctx context.Context, b *muster.Behaviour, ids kafka.
 	})
 	o.reader = consumer.JournalConfig{Kafka: connection, Group: g, Foreign: o.foreign}
 	o.consumer, err = consumer.Open(ctx, consumer.Config{
-		Kafka: connection, Group: g, Instance: s.name, Lanes: s.cfg.lanes(), BatchRecords: s.cfg.batchRecords(),
+		Kafka: connection, Group: g, Service: s.cfg.Name, Instance: s.name, Lanes: s.cfg.lanes(), BatchRecords: s.cfg.batchRecords(),
 		SessionTimeout: s.cfg.SessionTimeout, Logger: s.log, OnFault: o.fetchFault,
 		OnPending: o.pending, MaxWaiting: s.cfg.maxWaiting(), Now: s.clock.Now,
 	})

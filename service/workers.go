@@ -15,6 +15,7 @@ import (
 type workers struct {
 	size     int
 	deadline time.Duration
+	beat     func() // called while handlers are watched over: none can take longer than the deadline then
 
 	stuck atomic.Int64   // handlers given up that have not returned; workers add and subtract, metrics read
 	lost  sync.WaitGroup // their goroutines
@@ -63,6 +64,9 @@ func (w *workers) run(ctx context.Context, units []*muster.Unit) {
 			deadline, ended = 0, nil
 			watch.Reset(lastGrace)
 		case now := <-watch.C:
+			if w.beat != nil {
+				w.beat()
+			}
 			for i, s := range slots {
 				if u, turn := seen[i].overdue(s, now, deadline); u != nil && u.GiveUp(turn) {
 					s.cancel()
