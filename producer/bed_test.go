@@ -18,6 +18,7 @@ import (
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/embedded"
+	"github.com/seed-3eec0498/muster/internal/kafkatest"
 	"github.com/seed-3eec0498/muster/kafka"
 	"github.com/seed-3eec0498/muster/producer"
 )
@@ -32,7 +33,7 @@ type bed struct {
 	addresses []string
 	group     *muster.Group
 	cluster   *kfake.Cluster // nil on Apache Kafka
-	tap       *tap           // between the producer under test and the cluster
+	tap       *kafkatest.Tap // between the producer under test and the cluster
 	claims    *claims
 	client    *kgo.Client // the test's own
 }
@@ -45,7 +46,7 @@ func newBed(t *testing.T, brokers int) *bed {
 	}
 	t.Cleanup(broker.Close)
 	b := &bed{
-		t: t, addresses: broker.Brokers(), group: muster.NewGroup("accounts", muster.Partitions(6)), cluster: broker.Cluster(), tap: &tap{},
+		t: t, addresses: broker.Brokers(), group: muster.NewGroup("accounts", muster.Partitions(6)), cluster: broker.Cluster(), tap: &kafkatest.Tap{},
 		claims: &claims{claim: kafka.Claim{Group: consumerGroup, Generation: -1}},
 	}
 	for _, topic := range []string{b.group.CommandTopic(""), b.group.JournalTopic(""), b.group.DeadLetterTopic("")} {
@@ -68,7 +69,7 @@ func (b *bed) connect() {
 }
 
 func (b *bed) connection() kafka.Config {
-	return kafka.Config{Brokers: b.addresses, Options: []kgo.Opt{kgo.Dialer(b.tap.dial)}}
+	return kafka.Config{Brokers: b.addresses, Options: b.tap.Option()}
 }
 
 func (b *bed) config() producer.Config {
@@ -168,17 +169,24 @@ func (b *bed) decided(topic string) kadm.ListedOffsets {
 // committed reads all that a read_committed reader sees of a topic, without markers.
 func (b *bed) committed(topic string) []*kgo.Record {
 	b.t.Helper()
-	ends := b.decided(topic)
 	left := map[int32]int64{}
-	from := map[string]map[int32]kgo.Offset{topic: {}}
-	ends.Each(func(o kadm.ListedOffset) {
+	b.decided(topic).Each(func(o kadm.ListedOffset) {
 		if o.Offset > 0 {
 			left[o.Partition] = o.Offset
-			from[topic][o.Partition] = kgo.NewOffset().AtStart()
 		}
 	})
+	return b.readTo(topic, left)
+}
+
+// readTo reads partitions of a topic up to the offsets given.
+func (b *bed) readTo(topic string, left map[int32]int64) []*kgo.Record {
+	b.t.Helper()
 	if len(left) == 0 {
 		return nil
+	}
+	from := map[string]map[int32]kgo.Offset{topic: {}}
+	for partition := range left {
+		from[topic][partition] = kgo.NewOffset().AtStart()
 	}
 	reader, err := kgo.NewClient(kgo.SeedBrokers(b.addresses...), kgo.ConsumePartitions(from),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
