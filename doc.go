@@ -23,6 +23,8 @@
 // [Round.Settle] tells what to store in [States] and what to answer; the reply reader of the caller hands the [Outcome] to
 // [Client.Deliver]. Who holds a reply holds a fact.
 //
+// Any service may read the events: a [Subscription] hands them to functions, [Await] waits for one.
+//
 // # If the owner dies
 //
 //	before the commit    nothing happened; the next owner decides again, and the events get the same ids

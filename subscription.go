@@ -131,6 +131,11 @@ func (s *Subscription) Validate(prefix string) error {
 
 // Handle gives an event to its function. It reports false when the event is passed over. A fault says what to do; a panic is one.
 func (s *Subscription) Handle(ctx context.Context, codec Codec, ev *Event) (handled bool, fault *EventFault) {
+	defer func() {
+		if v := recover(); v != nil {
+			handled, fault = false, s.Fault(ev.Position(), ReasonPanic, fmt.Errorf("function for %s panicked: %s", ev.Type, panicText(v)))
+		}
+	}()
 	if !s.reading.Wants(ev) {
 		return false, nil
 	}
@@ -144,17 +149,11 @@ func (s *Subscription) Handle(ctx context.Context, codec Codec, ev *Event) (hand
 		}
 		return false, s.Fault(ev.Position(), ReasonUnknownType, fmt.Errorf("the contract of this build has no event %s", ev.Type))
 	}
-	defer func() {
-		if v := recover(); v != nil {
-			handled, fault = false, s.Fault(ev.Position(), ReasonPanic, fmt.Errorf("function for %s panicked: %s", ev.Type, panicText(v)))
-		}
-	}()
 	err := run(withMeta(ctx, &ev.Meta), codec, ev)
-	var bad undecodable
-	switch {
-	case err == nil:
+	if err == nil {
 		return true, nil
-	case errors.As(err, &bad):
+	}
+	if bad, is := errors.AsType[undecodable](err); is {
 		return false, s.Fault(ev.Position(), ReasonUndecodable, bad.error)
 	}
 	return false, s.Fault(ev.Position(), ReasonHandler, fmt.Errorf("function for %s: %w", ev.Type, err))

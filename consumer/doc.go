@@ -37,4 +37,11 @@
 // # Replies
 //
 // [ReplyReader] reads one partition of a service's reply topic, without a group, from the end it had when [OpenReplies] returned.
+//
+// # Subscriptions
+//
+// [OpenSubscriber] fixes where the reading of a journal starts; [Subscriber.Run] polls, with a consumer group or without, and each partition
+// has a goroutine that delivers its events one after another (follower.go). A full buffer pauses the fetching of its partition. What is done is
+// committed to the group twice a second, before a partition is given up, and at the end (places.go). [ReadDeadLetters] reads the dead
+// letters of a group and the marks that say what became of them.
 package consumer

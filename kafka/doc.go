@@ -31,6 +31,7 @@
 //	header.go, writer.go       header keys; reading and writing them
 //	command.go, event.go       a message and its record
 //	deadletter.go, reply.go    likewise
+//	mark.go                    what became of a dead letter
 //	topicspec.go               what each topic must be
 //	topics.go, verify.go       creating topics, waiting for them, refusing wrong ones
 //	admin.go                   a connection for what comes before the first record

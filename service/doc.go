@@ -50,6 +50,12 @@
 // A handler that runs longer than [Config.HandlerDeadline] is given up: its command is refused, the other aggregates go on. The goroutine in
 // it ends when the handler does.
 //
+// # Subscriptions and dead letters
+//
+// A [muster.Subscription] among the parts reads a group's events for as long as Run works; [Service.Subscribe] does so for as long as its
+// caller likes. [Service.AwaitEvent] waits for one event. [Service.DeadLetters] lists the commands of a group that could not be processed,
+// sends them again in their order, or drops them. None of these needs to own the group.
+//
 // # Drain
 //
 // When the context of Run ends, the lanes take nothing new, finish what they have in hand and commit it; the partitions are released, the

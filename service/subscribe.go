@@ -175,6 +175,16 @@ func (s *Service) JournalEnd(ctx context.Context, g *muster.Group) ([]muster.Pos
 // errFound ends the reading of an Await.
 var errFound = errors.New("found")
 
+// wants asks the filters, of which one is the user's and may panic.
+func wants(r *muster.Reading, e *muster.Event) (wanted bool, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = muster.Errorf(muster.Internal, "the predicate panicked at %v: %T", e.Position(), v)
+		}
+	}()
+	return r.Wants(e), nil
+}
+
 // AwaitEvent implements [muster.EventReader]; [muster.Await] calls it.
 func (s *Service) AwaitEvent(ctx context.Context, r muster.Reading) (muster.Event, error) {
 	reading, stop := context.WithCancel(ctx)
@@ -183,8 +193,11 @@ func (s *Service) AwaitEvent(ctx context.Context, r muster.Reading) (muster.Even
 	reader, err := consumer.OpenSubscriber(reading, consumer.SubscriberConfig{
 		Kafka: s.cfg.connection(), Reading: r, Logger: s.log, DrainTimeout: lastGrace,
 		Deliver: func(_ context.Context, e *muster.Event, bad error) (bool, error) {
-			if bad != nil || !r.Wants(e) {
+			if bad != nil {
 				return false, nil // a malformed record is not what is waited for
+			}
+			if wanted, err := wants(&r, e); err != nil || !wanted {
+				return false, err
 			}
 			select {
 			case found <- *e:
