@@ -25,6 +25,10 @@
 //
 // Any service may read the events: a [Subscription] hands them to functions, [Await] waits for one.
 //
+// A handler that cannot decide now returns [RetryLater]. Nothing of its execution is kept; [Round.Waiting] names the command, and those
+// behind it in its aggregate, to be handed in again later. The consumed offset that is committed names them too ([Progress]), so that
+// the next owner takes them up. [Drop] gives a command up at once.
+//
 // # If the owner dies
 //
 //	before the commit    nothing happened; the next owner decides again, and the events get the same ids

@@ -81,8 +81,8 @@ type Command struct {
 	Hops int
 	// Path is the groups whose handlers wait for this command, the outermost first.
 	Path   []string
-	Tries  Tries // of a command that waited for another try; set by the consumer from what [Round.Waiting] gave
-	Behind bool  // set by the consumer: an older command of the aggregate waits and is not in this batch, so this one waits, too
+	Tries  *Tries // of a command that waited for another try; set by the consumer from what [Round.Waiting] gave, nil for all others
+	Behind bool   // set by the consumer: an older command of the aggregate waits and is not in this batch, so this one waits, too
 	// ReplayOf is the place of the dead letter that this command was sent again from; zero for any other.
 	ReplayOf Position
 

@@ -20,6 +20,7 @@ type queue struct {
 	dead     []string
 	replies  map[string][]*muster.Outcome
 	retries  int
+	commands int // that handlers wrote
 }
 
 type held struct {
@@ -93,6 +94,7 @@ func (q *queue) step(n, aborts int) int {
 			continue
 		}
 		q.done(batch, round.Taken(), waiting)
+		q.commands += len(decision.Commands)
 		f := q.w.commit(round, decision)
 		for i := range f.replies {
 			q.replies[f.replies[i].CommandID] = append(q.replies[f.replies[i].CommandID], f.replies[i].Outcome)
@@ -117,7 +119,7 @@ func (q *queue) done(batch *muster.Batch, taken int, waiting []muster.Waiting) {
 	}
 	for _, one := range waiting {
 		cmd := batch.Commands[one.Index]
-		cmd.Tries, cmd.Behind = one.Tries, false
+		cmd.Tries, cmd.Behind = &one.Tries, false
 		q.held = append(q.held, held{cmd: cmd, wake: one.Wake})
 		if one.Retried {
 			q.retries++

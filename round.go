@@ -58,7 +58,7 @@ func (p *Processor) Begin(batch *Batch, culprits map[string]*RecordFault) (*Roun
 			}
 			r.held[partition].begin(batch.Progress)
 		}
-		batch.Commands[i].Attempt = batch.Attempt + batch.Commands[i].Tries.Executions
+		batch.Commands[i].Attempt = batch.Attempt + batch.Commands[i].tries().Executions
 	}
 	return r, nil
 }

@@ -18,6 +18,13 @@ type Tries struct {
 	Next       time.Time // not to be executed before; zero: as soon as nothing of its aggregate waits in front of it
 }
 
+func (c *Command) tries() (known Tries) {
+	if c.Tries != nil {
+		known = *c.Tries
+	}
+	return known
+}
+
 // Waiting is one command that a round leaves waiting.
 type Waiting struct {
 	Index   int   // in the commands of the batch
@@ -52,7 +59,7 @@ func (r *Round) Waiting() []Waiting {
 			continue
 		}
 		cmd := &r.batch.Commands[i]
-		w := Waiting{Index: i, Tries: *tries, Retried: tries.Count > cmd.Tries.Count}
+		w := Waiting{Index: i, Tries: *tries, Retried: tries.Count > cmd.tries().Count}
 		switch {
 		case tries.Next.After(r.batch.Now):
 			w.Wake = tries.Next
@@ -102,20 +109,19 @@ func (o *owned) admit(offset int64) bool {
 // whose deadline has passed does not: its refusal changes nothing, so it keeps no order.
 func (u *Unit) waits(i int) bool {
 	cmd := &u.round.batch.Commands[i]
-	if u.r.blocked == u.owned.round || cmd.Behind || cmd.Tries.Next.After(u.round.batch.Now) {
+	if u.r.blocked == u.owned.round || cmd.Behind || cmd.tries().Next.After(u.round.batch.Now) {
 		if u.round.p.expired(cmd, u.round.batch.Now) {
 			return false
 		}
-		tries := cmd.Tries
-		u.block(i, &tries)
+		u.block(i, cmd.tries())
 		return true
 	}
 	return false
 }
 
 // block leaves a command waiting, and with it what comes after it in the round.
-func (u *Unit) block(i int, tries *Tries) {
-	u.round.decided[i].waits = tries
+func (u *Unit) block(i int, tries Tries) {
+	u.round.decided[i].waits = &tries
 	u.r.blocked = u.owned.round
 }
 
@@ -127,7 +133,7 @@ func (u *Unit) setAside(i int, refusal *Error) *Error {
 		return refusal
 	}
 	cmd, now, p := &u.round.batch.Commands[i], u.round.batch.Now, u.round.p
-	tries := cmd.Tries
+	tries := cmd.tries()
 	tries.Count++
 	tries.Executions = cmd.Attempt
 	if tries.Since.IsZero() {
@@ -153,7 +159,7 @@ func (u *Unit) setAside(i int, refusal *Error) *Error {
 	case !cmd.Deadline.IsZero() && tries.Next.After(cmd.Deadline):
 		return exhausted(cmd, tries, now, "the next try would be after the command's deadline", refusal)
 	}
-	u.block(i, &tries)
+	u.block(i, tries)
 	return nil
 }
 

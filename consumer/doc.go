@@ -10,6 +10,13 @@
 // buffer, decoded by the goroutine that asked, as a [Work] of the lane p is in: everything that has arrived, up to a bound. The engine
 // decides, asks [Consumer.Claim] as whom to commit, commits, and calls [Work.Done]; what was not finished is handed out again, first.
 //
+// # Commands that wait
+//
+// What the engine says waits for another try ([Work.Wait]) is kept in memory, in lines of one aggregate each (later.go), and handed out when
+// its time has come, before anything new. What comes for such an aggregate meanwhile is marked as Behind. The committed offset with its
+// metadata says which commands wait ([Work.Progress]); at an assignment they are picked out of the log again, and what lies between them is
+// passed over (progress.go). A lane that has nothing else to do sleeps until the first one is due.
+//
 // # A rebalance
 //
 //	revoked   no further Work has p; the engine finishes what it has in hand, drops its overlay, calls Done; p goes when Done is called

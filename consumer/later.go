@@ -71,7 +71,8 @@ func (s *later) put(cmd *muster.Command, how *muster.Waiting) {
 		l.waits = slices.Insert(l.waits, at, w)
 		s.memory += memoryOf(cmd)
 	}
-	l.waits[at].cmd.Tries, l.waits[at].wake = how.Tries, how.Wake
+	tries := how.Tries
+	l.waits[at].cmd.Tries, l.waits[at].wake = &tries, how.Wake
 }
 
 // remove forgets a command that waits no more.

@@ -29,8 +29,12 @@ func (c *cluster) decided(m *member, w *consumer.Work, hold func(cmd *muster.Com
 			wake, again = time.Time{}, true
 		}
 		if again {
+			tries := 0
+			if cmd.Tries != nil {
+				tries = cmd.Tries.Count
+			}
 			blocked[cmd.AggregateID] = true
-			waiting = append(waiting, muster.Waiting{Index: i, Tries: muster.Tries{Count: cmd.Tries.Count + 1}, Wake: wake})
+			waiting = append(waiting, muster.Waiting{Index: i, Tries: muster.Tries{Count: tries + 1}, Wake: wake})
 		}
 		for p := range progress {
 			if progress[p].Partition == cmd.Partition {
@@ -114,8 +118,8 @@ func TestWaitingCommandsComeAgainInOrder(t *testing.T) {
 	if now := time.Now(); now.Before(due) {
 		t.Errorf("they came %v too early", due.Sub(now))
 	}
-	if got := payloads(w.Commands)[0]; !slices.Equal(got, []string{"0", "1", "4"}) || w.Commands[0].Tries.Count != 1 {
-		t.Fatalf("%v came again, tried %d times", got, w.Commands[0].Tries.Count)
+	if got := payloads(w.Commands)[0]; !slices.Equal(got, []string{"0", "1", "4"}) || w.Commands[0].Tries == nil || w.Commands[0].Tries.Count != 1 {
+		t.Fatalf("%v came again, tried %+v", got, w.Commands[0].Tries)
 	}
 	if end := c.decided(m, w, none); len(end[0].Waiting) != 0 || m.Waiting()[0] != 0 {
 		t.Errorf("progress %+v at the end", end)

@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -92,4 +93,19 @@ func ExampleEnsureGroup() {
 	// Output:
 	// 4 <nil>
 	// FAILED_PRECONDITION partition-count
+}
+
+// What an owner commits while the command at offset 41 waits for another try and those behind it are done.
+func ExampleEncodeProgress() {
+	offset, metadata := kafka.EncodeProgress(muster.Progress{Next: 50, Waiting: []int64{41, 44}})
+	fmt.Println(offset, *metadata)
+
+	p, err := kafka.DecodeProgress(0, offset, *metadata)
+	fmt.Println(p.Next, p.Waiting, err)
+	p, err = kafka.DecodeProgress(0, 45, *metadata) // somebody has reset the offset and left the metadata
+	fmt.Println(p.Next, p.Waiting, errors.Is(err, kafka.ErrForeignProgress))
+	// Output:
+	// 41 muster1:41:50:Ag
+	// 50 [41 44] <nil>
+	// 45 [] true
 }

@@ -24,6 +24,8 @@ type SinkFixture struct {
 	Dead func(partition int32) []string
 	// Consumed gives the committed offset of a command partition, or -1.
 	Consumed func(partition int32) int64
+	// Progress gives what the next owner of a command partition finds: what is consumed, and what waits.
+	Progress func(partition int32) muster.Progress
 
 	// Target is another group, whose command topic exists and is empty. Written gives the commands that such a reader sees there.
 	Target  *muster.Group
@@ -44,6 +46,7 @@ func Sink(t *testing.T, open func(t *testing.T) SinkFixture) {
 	}
 	run("all of a decision becomes visible", (*sinkSuite).all)
 	run("offsets move without events", (*sinkSuite).offsetsOnly)
+	run("what waits is kept with the offset", (*sinkSuite).waiting)
 	run("an empty decision is committed at once", func(s *sinkSuite) { s.want(&muster.Decision{Group: s.Group}, nil) })
 	run("written commands are part of the decision", (*sinkSuite).written)
 	run("written commands alone are a decision", (*sinkSuite).writtenOnly)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -60,6 +61,7 @@ func TestLaneIsASink(t *testing.T) {
 				return ids
 			},
 			Consumed: b.consumed,
+			Progress: b.progress,
 			Take:     func(partition int32) { owned.lost = append(owned.lost, partition) },
 			Break: func() {
 				b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Err: kerr.UnknownServerError})
@@ -81,4 +83,22 @@ func (o *ownership) Claim(partitions []int32) (kafka.Claim, error) {
 		}
 	}
 	return o.claims.Claim(partitions)
+}
+
+// progress gives what the next owner of a command partition finds.
+func (b *bed) progress(partition int32) muster.Progress {
+	b.t.Helper()
+	offsets, err := kadm.NewClient(b.client).FetchOffsets(b.t.Context(), b.claims.claim.Group)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	o, ok := offsets.Lookup(b.group.CommandTopic(""), partition)
+	if !ok {
+		b.t.Fatalf("nothing is committed of partition %d", partition)
+	}
+	p, err := kafka.DecodeProgress(partition, o.At, o.Metadata)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return p
 }

@@ -158,4 +158,5 @@ func (o *owner) pending(ctx context.Context, partitions []int32) {
 	for _, p := range partitions {
 		o.unblock(ctx, p, -1)
 	}
+	o.endPending(ctx)
 }
