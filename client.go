@@ -172,7 +172,7 @@ func (c *Client) call(ctx context.Context, g *Group, cmd *Command, onStep func(*
 	}
 	// the context's deadline is on this process's clock; the command carries it on the client's
 	cmd.Deadline = c.now().Add(time.Until(deadline))
-	waiter := newWaiter(onStep)
+	waiter := newWaiter(cmd.Deadline, onStep)
 	if !c.waiting.add(cmd.ID, waiter) {
 		return nil, shuttingDown()
 	}

@@ -22,6 +22,10 @@ type Reply struct {
 	CommandID string
 	Outcome   *Outcome
 	Meta      *Meta // of the command; for correlation and trace headers
+
+	// Deadline is that of the command, where the outcome holds for this sending of it only: a later one under the same id is executed, and may
+	// end otherwise. Zero where every sending gets this outcome.
+	Deadline time.Time
 }
 
 // Progress says up to where the commands of a partition are consumed: all below Next but the waiting ones.

@@ -3,6 +3,7 @@ package muster
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -23,8 +24,9 @@ type Outcome struct {
 	Revision uint64   // of the aggregate after the command
 	Position Position // of the command's last event; zero when it wrote none
 
-	Repeated bool // this command id was answered before, and this is that answer
-	Omitted  bool // the result was over 64 KiB and not stored: a repeat gets outcome, revision and position only
+	Repeated bool      // this command id was answered before, and this is that answer
+	Deadline time.Time // not zero: only for the sending of the command with this deadline, see [Reply]; not part of the encoded form
+	Omitted  bool      // the result was over 64 KiB and not stored: a repeat gets outcome, revision and position only
 }
 
 // Err gives the refusal as an error, nil when the code is OK.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Settle is called once the decision is committed: it gives what to store, and after that what to answer. Gaps are the partitions whose
@@ -32,7 +33,7 @@ func (r *Round) Settle() (changes []Changes, replies []Reply, gaps []int32) {
 		}
 		byPartition[cmd.Partition].add(cmd, d, r.decision.Events[d.at:d.at+len(d.events)])
 		if cmd.ReplyTo.Topic != "" {
-			replies = append(replies, Reply{To: cmd.ReplyTo, CommandID: cmd.ID, Outcome: d.reply(), Meta: &cmd.Meta})
+			replies = append(replies, Reply{To: cmd.ReplyTo, CommandID: cmd.ID, Outcome: d.reply(), Meta: &cmd.Meta, Deadline: d.holdsFor(cmd)})
 		}
 	}
 	for partition, s := range byPartition {
@@ -85,6 +86,14 @@ func (s *settling) end() Changes {
 	}
 	s.owned.endRound()
 	return s.changes
+}
+
+// holdsFor gives the deadline by which a caller knows the sending of its command that the outcome is for, zero where it is for all of them.
+func (d *decided) holdsFor(cmd *Command) time.Time {
+	if d.lasting || d.repeats != nil || d.outcome.Code == OK || d.outcome.Repeated {
+		return time.Time{}
+	}
+	return cmd.Deadline
 }
 
 // reply gives the outcome to send; a repeat's says that it is one.

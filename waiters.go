@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // waiters are the calls that wait for an outcome.
@@ -21,10 +22,12 @@ type waiters struct {
 type waiter struct {
 	answer chan *Outcome // has room for one; nil says that the client was closed
 	steps  *steps        // nil: the call wants no progress
+
+	deadline time.Time // of the command as this call sends it
 }
 
-func newWaiter(onStep func(*Step) bool) *waiter {
-	w := &waiter{answer: make(chan *Outcome, 1)}
+func newWaiter(deadline time.Time, onStep func(*Step) bool) *waiter {
+	w := &waiter{answer: make(chan *Outcome, 1), deadline: deadline}
 	if onStep != nil {
 		w.steps = newSteps()
 	}
@@ -109,14 +112,23 @@ func (w *waiters) remove(id string, gone *waiter) {
 func (w *waiters) deliver(o *Outcome) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	waiting := w.byID[o.CommandID]
-	if len(waiting) == 0 {
+	var left []*waiter
+	delivered := false
+	for _, one := range w.byID[o.CommandID] {
+		// An earlier call may have sent the command, too, and have been refused for what does not hold for this one: it came too late, say.
+		if !o.Deadline.IsZero() && o.Deadline.UnixMilli() != one.deadline.UnixMilli() {
+			left = append(left, one)
+			continue
+		}
+		one.answer <- o
+		delivered = true
+	}
+	if !delivered {
 		w.late.Add(1)
 		return
 	}
-	delete(w.byID, o.CommandID)
-	for _, one := range waiting {
-		one.answer <- o
+	if delete(w.byID, o.CommandID); left != nil {
+		w.byID[o.CommandID] = left
 	}
 }
 

@@ -3,6 +3,7 @@ package muster
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 )
 
@@ -62,7 +63,7 @@ func (x *execution) handle(ctx context.Context, fn func(ctx context.Context, w *
 	case x.fault != nil:
 		return nil, nil // run tells the fault, whatever the handler made of it
 	case err != nil:
-		return nil, err
+		return nil, passedOn(err)
 	case w.refusal != nil:
 		return outcomeOf(w.refusal), nil
 	case w.answer != nil:
@@ -70,6 +71,20 @@ func (x *execution) handle(ctx context.Context, fn func(ctx context.Context, w *
 	}
 	return &Outcome{Code: OK}, nil
 }
+
+// passedOn makes the error of a call that the handler passes on one that is not the answer for good, where it was none for the callee either:
+// the callee came too late or failed, and does it when it is asked again.
+func passedOn(err error) error {
+	e, typed := asError(err)
+	if !typed || !e.Remote || e.Retry || !slices.Contains(calleeFailed, e.Reason) {
+		return err
+	}
+	again := *e
+	again.Retry = true
+	return &again
+}
+
+var calleeFailed = []string{ReasonExpired, ReasonOverrun, ReasonPanic, ReasonNoHandler, ReasonNoTarget}
 
 func (w *writer) close() {
 	w.mu.Lock()

@@ -28,7 +28,8 @@ import (
 //	traceparent, tracestate   where set                                    all
 //	muster-format             1                                            all; see formatOne
 //	muster-reply-to           topic/partition                              commands that want an answer
-//	muster-deadline           milliseconds since 1970                      commands with a deadline
+//	muster-deadline           milliseconds since 1970                      commands with a deadline; replies that hold for
+//	                                                                       the sending with this deadline only
 //	muster-expected-revision  decimal                                      commands with a condition
 //	muster-progress           true: the caller takes progress              commands
 //	muster-hops               decimal: handlers' commands before this one  commands that a handler sent

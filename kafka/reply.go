@@ -3,6 +3,7 @@ package kafka
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -31,7 +32,7 @@ func (s *Slab) Reply(r *muster.Reply, prefix string) (*kgo.Record, error) {
 	if m == nil {
 		m = &muster.Meta{ID: r.CommandID}
 	}
-	w := s.writer(metaHeads, metaSize(m)+2*len(r.CommandID)+len(replyIDSuffix)+len(replyTypeSuffix)+len(muster.ContentProtobuf))
+	w := s.writer(metaHeads+1, metaSize(m)+wordBytes+2*len(r.CommandID)+len(replyIDSuffix)+len(replyTypeSuffix)+len(muster.ContentProtobuf))
 	key := w.key(r.CommandID)
 	w.text(headSpecVersion, specVersion)
 	w.joined(headID, r.CommandID, replyIDSuffix)
@@ -44,6 +45,9 @@ func (s *Slab) Reply(r *muster.Reply, prefix string) (*kgo.Record, error) {
 	w.text(headTraceParent, m.TraceParent)
 	w.text(headTraceState, m.TraceState)
 	w.text(headFormat, formatOne)
+	if !r.Deadline.IsZero() {
+		w.int(headDeadline, r.Deadline.UnixMilli())
+	}
 	size := 64 + len(r.Outcome.Message) + len(r.Outcome.Payload) + len(r.Outcome.Position.Topic) + len(r.Outcome.ContentType)
 	out := s.record(&w)
 	out.Topic, out.Partition, out.Key, out.Value = r.To.Topic, r.To.Partition, key, r.Outcome.Encode(s.room(size))
@@ -86,5 +90,8 @@ func DecodeReply(r *kgo.Record) (*muster.Outcome, error) {
 		return nil, malformed(positionOf(r), "%v", err)
 	}
 	outcome.CommandID = string(r.Key)
+	if ms, ok := readUint(find(r.Headers, headDeadline)); ok && ms <= maxMillis {
+		outcome.Deadline = time.UnixMilli(int64(ms)).UTC()
+	}
 	return outcome, nil
 }

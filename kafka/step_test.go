@@ -3,6 +3,7 @@ package kafka_test
 import (
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -125,4 +126,24 @@ func FuzzDecodeStep(f *testing.F) {
 			t.Fatal(diff)
 		}
 	})
+}
+
+// A refusal that holds for one sending of its command only says which.
+func TestReplyToOneSending(t *testing.T) {
+	reply := fullReply()
+	reply.Deadline = at.Add(123 * time.Millisecond).Truncate(time.Millisecond)
+	r, err := kafka.EncodeReply(reply, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := kafka.DecodeReply(r)
+	if err != nil || !got.Deadline.Equal(reply.Deadline) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, strange := range []string{"soon", "-1", "99999999999999999"} {
+		header(r, "muster-deadline", []byte(strange))
+		if got, err := kafka.DecodeReply(r); err != nil || !got.Deadline.IsZero() {
+			t.Errorf("%s: %+v, %v", strange, got, err)
+		}
+	}
 }

@@ -3,10 +3,12 @@
 package service_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/seed-3eec0498/muster/internal/kafkatest"
+	"github.com/seed-3eec0498/muster/producer"
 )
 
 // The owner of a stateless handler dies by kill -9 at each point, while callers ask and retry, and another one without its state takes over:
@@ -38,5 +40,34 @@ func TestKillHandlerOwner(t *testing.T) {
 			d.paidOnce(t, brokers, ids)
 			owner.end()
 		})
+	}
+}
+
+// The same with a handler that writes nothing but commands: what the dead owner left open lies in the other group's topic only, where it hides
+// everything behind it. The one that takes over ends it, long before the broker would.
+func TestKillHandlerThatOnlyWrites(t *testing.T) {
+	brokers := anyBrokers(t)
+	d := desksIn(kafkatest.UniqueName(t, "desk"), 1)
+	till := d.open(t, brokers)
+	cfg := childConfig{
+		Group: d.group.Name(), Partitions: 1, Brokers: brokers, Dir: t.TempDir(), Instance: "one", Desk: true,
+		Point: producer.PointAfterProduce, Hit: 1, TransactionTimeout: 10 * time.Minute,
+	}
+	owner := launch(t, cfg)
+	owner.await("ready")
+	ctx, cancel := contextFor(t)
+	defer cancel()
+	if _, err := d.take.Send(ctx, till.Client(), "desk-1", slip{ID: "p-1", How: byPoking}); err != nil {
+		t.Fatal(err)
+	}
+	owner.await("at " + cfg.Point)
+	owner.kill()
+	cfg.Point, cfg.Instance, cfg.Dir = "", "two", t.TempDir()
+	owner = launch(t, cfg)
+	owner.await("ready")
+	d.paidOnce(t, brokers, []string{"p-1"})
+	owner.end()
+	if !strings.Contains(owner.log.String(), "ended a dead instance's transaction") {
+		t.Error("the log does not tell of the leftover transaction")
 	}
 }

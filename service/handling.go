@@ -30,6 +30,7 @@ const handlerWorkers = 64
 
 // handling is how a lane decides its batches. A decide function computes, a stateless handler waits: for a database, for another group.
 type handling struct {
+	effects  bool // it writes to other groups
 	workers  int
 	slice    int           // commands of the first slice of a batch
 	patience time.Duration // after which the rest of the batch is left for the next transaction
@@ -41,7 +42,7 @@ func handlingOf(b *muster.Behaviour, cfg Config) handling {
 	}
 	n := orDefault(cfg.Workers, handlerWorkers)
 	// A batch of slow handlers is committed worker by worker: the answer of the first one does not wait for the thousandth.
-	return handling{workers: n, slice: n, patience: 20 * time.Millisecond}
+	return handling{effects: true, workers: n, slice: n, patience: 20 * time.Millisecond}
 }
 
 // bound gives a handler's context its deadline: the command's, or that of all handlers, whichever is earlier.

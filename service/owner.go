@@ -124,6 +124,8 @@ func (o *owner) fail(err error) {
 // keep follows the rebalances.
 func (o *owner) keep(ctx, hard context.Context) {
 	changes := o.consumer.Changes()
+	var sweeps sync.WaitGroup
+	defer sweeps.Wait()
 	for {
 		select {
 		case <-ctx.Done():
@@ -138,6 +140,9 @@ func (o *owner) keep(ctx, hard context.Context) {
 			o.release(hard, change.Lost, "lost")
 			for _, p := range change.Assigned {
 				o.assign(ctx, change, p)
+			}
+			if o.handling.effects && len(change.Assigned) > 0 {
+				sweeps.Go(func() { o.sweep(ctx) })
 			}
 			change.Done()
 			o.metrics.rebalances.Inc()
