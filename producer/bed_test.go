@@ -168,17 +168,24 @@ func (b *bed) decided(topic string) kadm.ListedOffsets {
 // committed reads all that a read_committed reader sees of a topic, without markers.
 func (b *bed) committed(topic string) []*kgo.Record {
 	b.t.Helper()
-	ends := b.decided(topic)
 	left := map[int32]int64{}
-	from := map[string]map[int32]kgo.Offset{topic: {}}
-	ends.Each(func(o kadm.ListedOffset) {
+	b.decided(topic).Each(func(o kadm.ListedOffset) {
 		if o.Offset > 0 {
 			left[o.Partition] = o.Offset
-			from[topic][o.Partition] = kgo.NewOffset().AtStart()
 		}
 	})
+	return b.readTo(topic, left)
+}
+
+// readTo reads partitions of a topic up to the offsets given.
+func (b *bed) readTo(topic string, left map[int32]int64) []*kgo.Record {
+	b.t.Helper()
 	if len(left) == 0 {
 		return nil
+	}
+	from := map[string]map[int32]kgo.Offset{topic: {}}
+	for partition := range left {
+		from[topic][partition] = kgo.NewOffset().AtStart()
 	}
 	reader, err := kgo.NewClient(kgo.SeedBrokers(b.addresses...), kgo.ConsumePartitions(from),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())

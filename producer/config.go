@@ -71,6 +71,10 @@ type Config struct {
 	// Observe is called with the time each stage of a commit took, by the goroutine that commits. It must be fast. May be nil.
 	Observe func(stage string, took time.Duration)
 
+	// OnHanging is called for each transaction that was found hanging on a partition, once it was ended there; and once for each that was
+	// left alone because its outcome is unknown. Any goroutine calls it. May be nil.
+	OnHanging func(Hanging)
+
 	// Failpoint is called at the named points of a commit, for tests that kill the process there. When it is set, the first record of a
 	// transaction is written alone. Nil in production.
 	Failpoint func(point string)

@@ -55,7 +55,8 @@ func newLane(p *Producer, number int) *Lane {
 	for n := range p.cfg.slots() {
 		id := identity{instance: p.cfg.Instance, lane: number, slot: n}
 		l.rotation.slots = append(l.rotation.slots, &slot{
-			id: id.text(p.transactionalGroup()), cfg: p.cfg.Kafka, limit: p.topics.batchLimit, within: p.cfg.transactionTimeout(),
+			p: p, id: id.text(p.transactionalGroup()), cfg: p.cfg.Kafka, limit: p.topics.batchLimit, within: p.cfg.transactionTimeout(),
+			checking: make(chan struct{}, 1),
 		})
 	}
 	return l

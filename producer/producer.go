@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -21,11 +22,17 @@ type Producer struct {
 	cfg    Config
 	log    *slog.Logger
 	topics topics      // written by Open, read-only afterwards
-	admin  *kgo.Client // initialises ids and finds leftovers; no transactions of its own
+	admin  *kgo.Client // initialises ids, finds leftovers, ends what hangs; no transactions of its own
 	lanes  []*Lane     // written by Open, read-only afterwards
 
 	targets targets
 	closing sync.Once
+	stop    context.CancelFunc // ends watch
+	watched sync.WaitGroup     // watch
+
+	offsetsCount atomic.Int32 // partitions of __consumer_offsets; 0 while not known
+	reported     sync.Map     // Hanging of unknown outcome that was told of already
+	blind        sync.Once    // tells of a topic that may not be read
 }
 
 // Open connects, looks up the topics of the group and initialises the transactional id of every lane and slot, used or not, which aborts
@@ -46,6 +53,9 @@ func Open(ctx context.Context, cfg Config) (*Producer, error) {
 		admin.Close()
 		return nil, fmt.Errorf("producer: group %s: %w", cfg.Group.Name(), err)
 	}
+	watching, stop := context.WithCancel(context.Background()) // the life of the producer; Close ends it
+	p.stop = stop
+	p.watched.Go(func() { p.watch(watching) })
 	return p, nil
 }
 
@@ -105,6 +115,8 @@ func (p *Producer) Lanes() int { return len(p.lanes) }
 // [ErrClosed]. The second call does nothing.
 func (p *Producer) Close() {
 	p.closing.Do(func() {
+		p.stop()
+		p.watched.Wait()
 		var ending sync.WaitGroup
 		for _, lane := range p.lanes {
 			ending.Go(lane.close)

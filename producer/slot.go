@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -20,7 +21,9 @@ const maxUnflushed = 1 << 19
 // slot is one transactional producer of a lane. It is used by the goroutine that holds the lane's turn.
 //
 //	client == nil  =>  no transaction is open here as far as this process knows; the next begin makes a client
+//	last != nil    =>  the markers of the transaction before were not seen yet; see verify
 type slot struct {
+	p      *Producer
 	id     string
 	cfg    kafka.Config
 	limit  func(topic string) int32
@@ -34,11 +37,31 @@ type slot struct {
 
 	producer int64 // id and epoch of the transaction in hand; every acknowledged record must carry them
 	epoch    int16
+
+	checking chan struct{}           // has room for one: whoever verifies
+	last     atomic.Pointer[outcome] // the lane's goroutine stores what it committed, whoever verifies it takes it away
+	stale    atomic.Bool             // the id was initialised behind the client's back; whoever did it sets, begin clears
 }
 
-// wire counts the EndTxn requests that left for a broker. What never left cannot have been carried out.
+// wire sits on the client's connections. It counts the EndTxn requests that left for a broker, as what never left cannot have been carried
+// out, and lets no connection be used that was made before the slot's last transaction was seen to be over: behind it may be a broker that
+// has been started anew, and what is produced there would become part of a transaction left hanging, and be aborted together with it.
 type wire struct {
 	ends atomic.Int32 // the client's goroutines add, the lane's reads
+
+	verify func(context.Context) error
+	ctx    context.Context // ends with the client
+	cancel context.CancelFunc
+}
+
+// OnBrokerConnect implements [kgo.HookBrokerConnect]. The client sends its first request when this returns.
+func (w *wire) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, conn net.Conn, err error) {
+	if err != nil {
+		return
+	}
+	if err := w.verify(w.ctx); err != nil {
+		_ = conn.Close() // the client sees a broken connection and makes another one, as long as the commit has time
+	}
 }
 
 // OnBrokerWrite implements [kgo.HookBrokerWrite].
@@ -63,7 +86,8 @@ func (s *slot) open(ctx context.Context, topics ...string) error {
 }
 
 func (s *slot) connect(ctx context.Context, topics []string) error {
-	w := &wire{}
+	w := &wire{verify: s.verify}
+	w.ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	client, err := s.cfg.Client(
 		kgo.TransactionalID(s.id),
 		kgo.TransactionTimeout(s.within),
@@ -82,10 +106,12 @@ func (s *slot) connect(ctx context.Context, topics []string) error {
 		kgo.WithHooks(w),
 	)
 	if err != nil {
+		w.cancel()
 		return err
 	}
 	described, err := describeTopics(ctx, client, topics...)
 	if err != nil {
+		w.cancel()
 		client.Close()
 		return err
 	}
@@ -95,6 +121,14 @@ func (s *slot) connect(ctx context.Context, topics []string) error {
 
 // begin opens a transaction.
 func (s *slot) begin(ctx context.Context, topics ...string) error {
+	if last := s.last.Load(); s.client == nil || last != nil && time.Since(last.at) > restTime {
+		if err := s.verify(ctx); err != nil {
+			return err
+		}
+	}
+	if s.stale.Swap(false) {
+		s.retire()
+	}
 	if err := s.open(ctx, topics...); err != nil {
 		return err
 	}
@@ -168,6 +202,7 @@ func (s *slot) commit(ctx context.Context) (verdict, error) {
 // retire ends the client, whatever it is doing. What it has open at the broker stays open until the id is initialised again.
 func (s *slot) retire() {
 	if s.client != nil {
+		s.wire.cancel()
 		s.client.Close()
 		s.client, s.wire = nil, nil
 	}
