@@ -23,9 +23,9 @@ import (
 // so both lose their leader with one broker, while the transaction coordinator lives on another one.
 type blackout struct {
 	*bed
-	cluster   *kafkatest.Cluster
-	broker     int32   // the one to go dark: it coordinates the consumer group
-	partitions []int32 // of the journal, led by it
+	cluster    *kafkatest.Cluster
+	broker     int32         // the one to go dark: it coordinates the consumer group
+	partitions []int32       // of the journal, led by it
 	arrived    chan struct{} // receives from each commit that is about to end its transaction
 	dead       chan struct{} // closed when these may go on, in the dark
 }

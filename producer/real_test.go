@@ -3,7 +3,6 @@ package producer_test
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -121,10 +120,6 @@ func TestRealLanes(t *testing.T) {
 
 // Whatever a broker that is killed again and again does to commits: what was answered is true.
 func TestRealBrokerKilledUnderCommits(t *testing.T) {
-	if os.Getenv("MUSTER_SOAK") == "" {
-		t.Skip("set MUSTER_SOAK=1: after four kill -9 the only broker sometimes leaves markers of committed transactions unwritten for more " +
-			"than 90 s, which is not understood yet; service.TestThreeBrokers kills one of three")
-	}
 	cluster := kafkatest.Real(t)
 	b := onKafka(t, cluster)
 	lane := b.open(func(c *producer.Config) { c.Slots = 3 }).Lane(0)

@@ -29,6 +29,7 @@ type metrics struct {
 	suspensions *prometheus.CounterVec
 	stops       *prometheus.CounterVec
 	fenced      *prometheus.CounterVec
+	hanging     *prometheus.CounterVec
 	foreign     *prometheus.CounterVec
 	faults      *prometheus.CounterVec
 	dropped     *prometheus.CounterVec
@@ -58,6 +59,7 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 	m.suspensions = m.counter("suspensions_total", "Partitions taken out of service to be read again, by reason.", "group", "reason")
 	m.stops = m.counter("stops_total", "Partitions stopped until an operator acts, by reason.", "group", "reason")
 	m.fenced = m.counter("fenced_leftovers_total", "Transactions of dead instances ended by this one.", "group")
+	m.hanging = m.counter("hanging_transactions_total", "Partitions in which a decided transaction was found open for good, by its outcome.", "group", "outcome")
 	m.foreign = m.counter("foreign_records_total", "Journal records that the toolkit did not write, passed over.", "group")
 	m.faults = m.counter("fetch_faults_total", "Records or batches that could not be fetched or decompressed.", "group")
 	m.dropped = m.counter("replies_dropped_total", "Replies and steps of progress not sent, because their reply-to is no reply topic or too many wait.", "group")

@@ -155,24 +155,3 @@ func (o *owner) pending(ctx context.Context, partitions []int32) {
 		o.unblock(ctx, p, -1)
 	}
 }
-
-// unblock is called while a journal partition does not advance to its high watermark: somebody's transaction is open there. When its
-// holder has left the group it can never commit, so it is fenced; else the broker ends it after the transaction timeout.
-func (o *owner) unblock(ctx context.Context, p int32, at int64) {
-	members, err := o.consumer.Members(ctx)
-	if err != nil {
-		o.log.Warn("cannot tell who is in the group", "group", o.group.Name(), "partition", p, "error", err)
-		return
-	}
-	fenced, err := o.producer.FenceLeftovers(ctx, p, members)
-	if err != nil {
-		o.log.Warn("cannot fence leftovers", "group", o.group.Name(), "partition", p, "error", err)
-	}
-	for _, id := range fenced {
-		o.metrics.fenced.WithLabelValues(o.group.Name()).Inc()
-		o.log.Warn("ended a dead instance's transaction", "group", o.group.Name(), "partition", p, "offset", at, "transactional_id", id)
-	}
-	if len(fenced) == 0 {
-		o.log.Info("waiting for an open transaction to end", "group", o.group.Name(), "partition", p, "offset", at)
-	}
-}

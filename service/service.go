@@ -198,7 +198,7 @@ func (s *Service) openOwner(ctx context.Context, b *muster.Behaviour, ids kafka.
 	}
 	o.producer, err = producer.Open(ctx, producer.Config{
 		Kafka: connection, Group: g, Instance: s.name, Slots: s.cfg.slots(), Lanes: s.cfg.lanes(),
-		TransactionTimeout: s.cfg.TransactionTimeout, Claims: o.consumer, Logger: s.log,
+		TransactionTimeout: s.cfg.TransactionTimeout, Claims: o.consumer, Logger: s.log, OnHanging: o.hanging,
 		Observe: func(stage string, d time.Duration) { s.metrics.stage(g.Name(), stage, d) }, Failpoint: s.cfg.Failpoint,
 	})
 	return o, err
