@@ -57,7 +57,7 @@ func (l *Lane) transact(ctx context.Context, t *transaction) error {
 	if broken := l.attempt(ctx, s, t); broken != nil {
 		return l.undo(ctx, s, broken, t)
 	}
-	s.last.Store(&outcome{producer: s.producer, epoch: s.epoch, partitions: t.partitions, at: time.Now()})
+	s.last.Store(outcomeOf(s, t))
 	l.rotation.settled()
 	l.fencings = 0
 	l.p.cfg.failpoint(PointAfterEnd)

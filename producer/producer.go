@@ -53,7 +53,7 @@ func Open(ctx context.Context, cfg Config) (*Producer, error) {
 		admin.Close()
 		return nil, fmt.Errorf("producer: group %s: %w", cfg.Group.Name(), err)
 	}
-	watching, stop := context.WithCancel(context.Background()) // the life of the producer; Close ends it
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx)) // Close ends it
 	p.stop = stop
 	p.watched.Go(func() { p.watch(watching) })
 	return p, nil

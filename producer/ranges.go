@@ -53,8 +53,11 @@ func (p *Producer) openRanges(ctx context.Context, on kadm.TopicsSet) ([]kadm.De
 			})
 			continue
 		}
+		if err = inShards(err); errors.Is(err, kerr.UnknownTopicOrPartition) && topic != p.topics.journal {
+			continue // deleted: what was open there is gone
+		}
 		if err != nil {
-			return nil, inShards(err)
+			return nil, err
 		}
 		var faults []error
 		described.EachPartition(func(part kadm.DescribedProducersPartition) {
@@ -93,20 +96,23 @@ func (p *Producer) holdersOf(ctx context.Context, open []kadm.DescribedProducer)
 	return holders, nil
 }
 
-// everywhere is where transactions of this group's lanes write: all of its journal and dead letters, and its committed offsets.
+// everywhere is where transactions of this group's lanes write: all of its topics, and its committed offsets. Commands to other groups are
+// not among it: what hangs there is ended as long as the process lives that wrote them.
 func (p *Producer) everywhere(ctx context.Context) kadm.TopicsSet {
 	all := make([]int32, p.cfg.Group.Partitions())
 	for i := range all {
 		all[i] = int32(i)
 	}
-	return p.placesOf(ctx, all)
+	on := p.placesOf(ctx, all)
+	on.Add(p.topics.dead, all...)
+	on.Add(p.topics.commands, all...)
+	return on
 }
 
-// placesOf is where a transaction that consumed these partitions writes.
+// placesOf is where a transaction that consumed these partitions writes events and offsets.
 func (p *Producer) placesOf(ctx context.Context, partitions []int32) kadm.TopicsSet {
 	on := kadm.TopicsSet{}
 	on.Add(p.topics.journal, partitions...)
-	on.Add(p.topics.dead, partitions...)
 	if offsets, known := p.offsetsPartition(ctx); known {
 		on.Add(offsetsTopic, offsets)
 	}

@@ -17,8 +17,17 @@ const restTime = time.Second
 type outcome struct {
 	producer   int64
 	epoch      int16
-	partitions []int32 // of the decision; journal, dead letters and offsets of these may be written
+	partitions []int32        // of the decision: the journal may have been written there
+	elsewhere  kadm.TopicsSet // where dead letters and commands were written
 	at         time.Time
+}
+
+func outcomeOf(s *slot, t *transaction) *outcome {
+	o := &outcome{producer: s.producer, epoch: s.epoch, partitions: t.partitions, at: time.Now()}
+	for _, r := range t.records[len(t.decision.Events):] {
+		o.elsewhere.Add(r.Topic, r.Partition)
+	}
+	return o
 }
 
 // verify waits until the slot's last transaction is over in all of its partitions, and ends it there if nobody else will: the coordinator
@@ -50,6 +59,7 @@ func (s *slot) verify(ctx context.Context) error {
 // see is one try of verify.
 func (s *slot) see(ctx context.Context, last *outcome) error {
 	places := s.p.placesOf(ctx, last.partitions)
+	places.Merge(last.elsewhere)
 	if open, err := s.openOf(ctx, places, last); err != nil || len(open) == 0 {
 		return err
 	}
