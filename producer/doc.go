@@ -33,6 +33,12 @@
 // instance that does not come back are aborted by whoever takes its partitions over, with [Producer.FenceLeftovers], or by the transaction
 // timeout.
 //
+// # If the cluster forgets a transaction
+//
+// Where a partition has no leader when the coordinator writes the markers, Apache Kafka leaves a committed transaction open there for good.
+// A slot therefore looks whether its last transaction is over before it writes over a new connection, after a rest, and before an id is
+// initialised, and ends it as it was decided; see [Hanging].
+//
 // # Commands and replies
 //
 // [Sender] is an idempotent producer without transactions. It puts commands into the partition that Kafka's default partitioner would

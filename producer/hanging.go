@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -22,7 +23,7 @@ const (
 // never will be. read_committed readers stop in front of it, for good.
 //
 // Apache Kafka 4.3 leaves one behind when the coordinator writes the markers while the partition has no leader at all, as after the
-// death of the only broker or of all replicas: it takes the partition for deleted. docs/design/0009-hanging-transactions.md says more.
+// death of the only broker or of all replicas: it takes the partition for deleted. docs/design/0010-hanging-transactions.md says more.
 type Hanging struct {
 	ID        string // the transactional id; empty where no coordinator knows the producer
 	Producer  int64
@@ -80,17 +81,35 @@ func endedBy(over kadm.DescribedTransaction, r kadm.DescribedProducer) bool {
 
 // HealHanging looks for hanging transactions of the group's lanes on a partition of the journal and ends those whose outcome is certain,
 // as it was decided. It is for a partition that does not advance to its high watermark. liveInstances are those still in the consumer
-// group: each of them mends its own. What is left alone because nobody can tell its outcome any more is returned in stuck.
+// group: each of them mends its own. healed are transactional ids; what is left alone because nobody can tell its outcome any more is
+// returned in stuck.
 func (p *Producer) HealHanging(ctx context.Context, partition int32, liveInstances []string) (healed []string, stuck []Hanging, err error) {
 	on := kadm.TopicsSet{}
 	on.Add(p.topics.journal, partition)
+	healed, stuck, err = p.healOn(ctx, on, liveInstances)
+	if err != nil {
+		err = fmt.Errorf("producer: %s[%d]: %w", p.topics.journal, partition, kafka.Map("look for hanging transactions", err))
+	}
+	return healed, stuck, err
+}
+
+// HealPending does the same where the committed offsets of the group lie. It is for partitions whose offset stays pending.
+func (p *Producer) HealPending(ctx context.Context, liveInstances []string) (healed []string, stuck []Hanging, err error) {
+	healed, stuck, err = p.healOn(ctx, p.placesOf(ctx, nil), liveInstances)
+	if err != nil {
+		err = fmt.Errorf("producer: group %s: %w", p.cfg.Group.Name(), kafka.Map("look for hanging transactions of its offsets", err))
+	}
+	return healed, stuck, err
+}
+
+func (p *Producer) healOn(ctx context.Context, on kadm.TopicsSet, liveInstances []string) (healed []string, stuck []Hanging, err error) {
 	open, err := p.openRanges(ctx, on)
 	if err != nil || len(open) == 0 {
-		return nil, nil, p.onPartition(partition, err)
+		return nil, nil, err
 	}
 	holders, err := p.holdersOf(ctx, open)
 	if err != nil {
-		return nil, nil, p.onPartition(partition, err)
+		return nil, nil, err
 	}
 	for _, r := range open {
 		over, known := holders[r.ProducerID]
@@ -98,12 +117,15 @@ func (p *Producer) HealHanging(ctx context.Context, partition int32, liveInstanc
 		id, ours := parseIdentity(over.TxnID, p.transactionalGroup())
 		mine := ours && id.instance == p.cfg.Instance && id.lane < p.cfg.lanes() && id.slot < p.cfg.slots()
 		switch {
+		case !ours && r.Topic == offsetsTopic: // of another group that shares the partition
+		case slices.Contains(healed, over.TxnID):
 		case known && !decided(over.State): // running, or its markers are on their way
+		case !known && time.Since(time.UnixMilli(r.LastTimestamp)) < maxTransactionTimeout: // somebody's whom we may not ask about, perhaps
 		case known && mine && p.lanes[id.lane].rotation.slots[id.slot].awaits(r): // the slot mends it
 		case ours && endedBy(over, r) && slices.Contains(liveInstances, id.instance) && !mine:
 		case ours && endedBy(over, r):
 			if err := patiently(ctx, func() error { return p.heal(ctx, over.TxnID) }); err != nil {
-				return healed, stuck, p.onPartition(partition, err)
+				return healed, stuck, err
 			}
 			healed = append(healed, over.TxnID)
 		default:
@@ -119,7 +141,7 @@ func (p *Producer) HealHanging(ctx context.Context, partition int32, liveInstanc
 		return !slices.ContainsFunc(still, func(r kadm.DescribedProducer) bool { return hangingOf(h.ID, r, h.Outcome) == h })
 	})
 	p.report(stuck...)
-	return healed, stuck, p.onPartition(partition, err)
+	return healed, stuck, err
 }
 
 // report tells of each finding once.
@@ -137,13 +159,6 @@ func (p *Producer) report(found ...Hanging) {
 			p.cfg.OnHanging(h)
 		}
 	}
-}
-
-func (p *Producer) onPartition(partition int32, err error) error {
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("producer: %s[%d]: %w", p.topics.journal, partition, kafka.Map("look for hanging transactions", err))
 }
 
 func hangingOf(id string, r kadm.DescribedProducer, outcome string) Hanging {

@@ -106,7 +106,11 @@ func TestRealHangingTransactions(t *testing.T) {
 		if s.ID != b.id(forgottenName) || s.Partition != at[5] || s.Topic != b.group.JournalTopic("") || s.Outcome != producer.OutcomeUnknown {
 			t.Errorf("left alone: %v", s)
 		}
-		if !b.stuck(at[5]) {
+		healed, stuck, err = healer.HealPending(t.Context(), nil)
+		if err != nil || len(healed) != 0 || len(stuck) != 1 || stuck[0].ID != s.ID || stuck[0].Topic != "__consumer_offsets" {
+			t.Errorf("offsets: healed %v, left alone %v, %v", healed, stuck, err)
+		}
+		if !b.stuck(at[5]) || !b.pending(at[5]) {
 			t.Error("it was ended all the same")
 		}
 	})

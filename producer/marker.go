@@ -16,9 +16,18 @@ import (
 // The marker that the coordinator owes is written in its place (WriteTxnMarkers, KIP-664). That takes the right to ALTER the cluster; where
 // it is missing, the id's next transaction is made to cover the same partitions and to end alike, see finish.
 func (p *Producer) end(ctx context.Context, id string, open []kadm.DescribedProducer, epoch int16, commit bool) error {
-	err := p.mark(ctx, open, epoch, commit)
+	outcome := OutcomeAborted
+	if commit {
+		outcome = OutcomeCommitted
+	}
+	ended, err := p.mark(ctx, open, epoch, commit)
 	if errors.Is(err, kerr.ClusterAuthorizationFailed) {
-		err = p.finish(ctx, id, open, commit)
+		if err = p.finish(ctx, id, open, commit); err == nil {
+			ended = open
+		}
+	}
+	for _, r := range ended {
+		p.report(hangingOf(id, r, outcome))
 	}
 	if errors.Is(err, kerr.InvalidProducerEpoch) { // begun under the next epoch meanwhile, or ended; look again
 		return kerr.ConcurrentTransactions
@@ -26,19 +35,12 @@ func (p *Producer) end(ctx context.Context, id string, open []kadm.DescribedProd
 	if err != nil {
 		return fmt.Errorf("end a hanging transaction of %s: %w", id, err)
 	}
-	outcome := OutcomeAborted
-	if commit {
-		outcome = OutcomeCommitted
-	}
-	for _, r := range open {
-		p.report(hangingOf(id, r, outcome))
-	}
 	return nil
 }
 
 // mark writes the markers that are missing. A marker of transaction version 2 is refused by a partition in which the producer has begun its
-// next transaction (KIP-1228), so it never ends another one.
-func (p *Producer) mark(ctx context.Context, open []kadm.DescribedProducer, epoch int16, commit bool) error {
+// next transaction (KIP-1228), so it never ends another one. It returns the ranges that were ended, also beside an error.
+func (p *Producer) mark(ctx context.Context, open []kadm.DescribedProducer, epoch int16, commit bool) ([]kadm.DescribedProducer, error) {
 	req := kmsg.NewPtrWriteTxnMarkersRequest()
 	for _, r := range open {
 		marker := kmsg.NewWriteTxnMarkersRequestMarker()
@@ -50,19 +52,29 @@ func (p *Producer) mark(ctx context.Context, open []kadm.DescribedProducer, epoc
 		req.Markers = append(req.Markers, marker)
 	}
 	var answers answers
+	var ended []kadm.DescribedProducer
+	var unreached error
 	for _, shard := range p.admin.RequestSharded(ctx, req) {
 		if shard.Err != nil {
-			return shard.Err
+			unreached = shard.Err
+			continue
 		}
 		for _, marker := range shard.Resp.(*kmsg.WriteTxnMarkersResponse).Markers {
 			for _, topic := range marker.Topics {
 				for _, part := range topic.Partitions {
 					answers.add(topic.Topic, part.Partition, part.ErrorCode)
+					at := slices.IndexFunc(open, func(r kadm.DescribedProducer) bool { return r.Topic == topic.Topic && r.Partition == part.Partition })
+					if part.ErrorCode == 0 && at >= 0 {
+						ended = append(ended, open[at])
+					}
 				}
 			}
 		}
 	}
-	return answers.verdict(len(open))
+	if unreached != nil {
+		return ended, unreached
+	}
+	return ended, answers.verdict(len(open))
 }
 
 // errRotated is found when an id got a new producer id, so that nothing done under it reaches what the old one left.

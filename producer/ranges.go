@@ -112,7 +112,9 @@ func (p *Producer) everywhere(ctx context.Context) kadm.TopicsSet {
 // placesOf is where a transaction that consumed these partitions writes events and offsets.
 func (p *Producer) placesOf(ctx context.Context, partitions []int32) kadm.TopicsSet {
 	on := kadm.TopicsSet{}
-	on.Add(p.topics.journal, partitions...)
+	if len(partitions) > 0 {
+		on.Add(p.topics.journal, partitions...)
+	}
 	if offsets, known := p.offsetsPartition(ctx); known {
 		on.Add(offsetsTopic, offsets)
 	}

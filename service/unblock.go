@@ -20,6 +20,13 @@ func (o *owner) unblock(ctx context.Context, p int32, at int64) {
 	if err != nil {
 		o.log.Warn("cannot look for hanging transactions", "group", o.group.Name(), "partition", p, "error", err)
 	}
+	if at < 0 {
+		alsoHealed, alsoStuck, err := o.producer.HealPending(ctx, members)
+		if err != nil {
+			o.log.Warn("cannot look for hanging transactions of the group's offsets", "group", o.group.Name(), "error", err)
+		}
+		healed, stuck = append(healed, alsoHealed...), append(stuck, alsoStuck...)
+	}
 	if len(stuck) > 0 {
 		o.board.set(o.group.Name(), p, Recovering, "hanging-transaction", fmt.Errorf("its outcome is unknown: %v; docs/failure-modes.md says how to end it", stuck[0]))
 	}
