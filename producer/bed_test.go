@@ -18,6 +18,7 @@ import (
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/embedded"
+	"github.com/seed-3eec0498/muster/internal/kafkatest"
 	"github.com/seed-3eec0498/muster/kafka"
 	"github.com/seed-3eec0498/muster/producer"
 )
@@ -32,7 +33,7 @@ type bed struct {
 	addresses []string
 	group     *muster.Group
 	cluster   *kfake.Cluster // nil on Apache Kafka
-	tap       *tap           // between the producer under test and the cluster
+	tap       *kafkatest.Tap // between the producer under test and the cluster
 	claims    *claims
 	client    *kgo.Client // the test's own
 }
@@ -45,7 +46,7 @@ func newBed(t *testing.T, brokers int) *bed {
 	}
 	t.Cleanup(broker.Close)
 	b := &bed{
-		t: t, addresses: broker.Brokers(), group: muster.NewGroup("accounts", muster.Partitions(6)), cluster: broker.Cluster(), tap: &tap{},
+		t: t, addresses: broker.Brokers(), group: muster.NewGroup("accounts", muster.Partitions(6)), cluster: broker.Cluster(), tap: &kafkatest.Tap{},
 		claims: &claims{claim: kafka.Claim{Group: consumerGroup, Generation: -1}},
 	}
 	for _, topic := range []string{b.group.CommandTopic(""), b.group.JournalTopic(""), b.group.DeadLetterTopic("")} {
@@ -68,7 +69,7 @@ func (b *bed) connect() {
 }
 
 func (b *bed) connection() kafka.Config {
-	return kafka.Config{Brokers: b.addresses, Options: []kgo.Opt{kgo.Dialer(b.tap.dial)}}
+	return kafka.Config{Brokers: b.addresses, Options: b.tap.Option()}
 }
 
 func (b *bed) config() producer.Config {

@@ -37,7 +37,7 @@ func newBlackout(t *testing.T) *blackout {
 	}})
 	name := kafkatest.UniqueName(t, "accounts")
 	b := &blackout{cluster: cluster, arrived: make(chan struct{}), dead: make(chan struct{}), bed: &bed{
-		t: t, addresses: cluster.Addresses(), group: muster.NewGroup(name, muster.Partitions(24)), tap: &tap{},
+		t: t, addresses: cluster.Addresses(), group: muster.NewGroup(name, muster.Partitions(24)), tap: &kafkatest.Tap{},
 		claims: &claims{claim: kafka.Claim{Group: name, Generation: -1}},
 	}}
 	b.connect()

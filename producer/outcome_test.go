@@ -22,10 +22,10 @@ func TestLostEndAnswerIsAskedForAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t, 1)
 			lane := b.open().Lane(0)
-			b.tap.loseEnds(1, applied)
+			b.tap.Arm(kmsg.EndTxn, 1, applied)
 			want(t, lane.Commit(t.Context(), b.decide("c1", 1, 2)), nil)
-			if keys := b.keys("c1"); len(keys) != 2 || b.tap.losses() != 1 {
-				t.Errorf("visible: %v; answers lost: %d", keys, b.tap.losses())
+			if keys := b.keys("c1"); len(keys) != 2 || b.tap.Losses() != 1 {
+				t.Errorf("visible: %v; answers lost: %d", keys, b.tap.Losses())
 			}
 			want(t, lane.Commit(t.Context(), b.decide("c2", 1)), nil)
 		})
@@ -40,7 +40,7 @@ func TestEndAnswerThatNeverComes(t *testing.T) {
 			b := newBed(t, 1)
 			lane := b.open(impatient).Lane(0)
 			b.warm(lane, 2)
-			b.tap.loseEnds(1_000_000, applied)
+			b.tap.Arm(kmsg.EndTxn, 1_000_000, applied)
 			want(t, lane.Commit(t.Context(), b.decide("c1", 1, 2)), muster.ErrUnknown)
 			if b.hidden(1) || b.hidden(2) {
 				t.Error("the transaction is still undecided")
@@ -49,7 +49,7 @@ func TestEndAnswerThatNeverComes(t *testing.T) {
 			if applied && (len(keys) != 2 || consumed != 1) || !applied && (len(keys) != 0 || consumed != -1) {
 				t.Errorf("visible: %v; consumed up to %d", keys, consumed)
 			}
-			b.tap.mend()
+			b.tap.Mend()
 			for range 3 { // all slots work
 				want(t, lane.Commit(t.Context(), b.decide("c2", 1)), nil)
 			}
@@ -62,7 +62,7 @@ func TestFencedRepetitionOfALostEndIsUnknown(t *testing.T) {
 	b := newBed(t, 1)
 	lane := b.open().Lane(0)
 	b.warm(lane, 2)
-	b.tap.loseEnds(1, true)
+	b.tap.Arm(kmsg.EndTxn, 1, true)
 	seen := 0
 	b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, Err: kerr.ProducerFenced, When: func(kmsg.Request) bool {
 		seen++
@@ -96,7 +96,7 @@ func TestUnreachableBroker(t *testing.T) {
 				c.Failpoint = func(at string) {
 					if armed && at == point {
 						armed = false
-						b.tap.sever()
+						b.tap.Sever()
 					}
 				}
 			}).Lane(0)
@@ -117,7 +117,7 @@ func TestUnreachableBroker(t *testing.T) {
 			if err := lane.Settle(short); err == nil {
 				t.Error("settled without a broker")
 			}
-			b.tap.mend()
+			b.tap.Mend()
 			if err := lane.Settle(t.Context()); err != nil || b.hidden(1) {
 				t.Errorf("not settled: %v", err)
 			}
@@ -135,13 +135,13 @@ func TestUnreachableBroker(t *testing.T) {
 func TestBrokerUnreachableBeforeTheFirstCommit(t *testing.T) {
 	b := newBed(t, 1)
 	lane := b.open(impatient).Lane(0)
-	b.tap.sever()
+	b.tap.Sever()
 	err := lane.Commit(t.Context(), b.decide("c1", 1))
 	want(t, err, muster.ErrAborted)
 	if errors.Is(err, producer.ErrClosed) {
 		t.Errorf("error: %v", err)
 	}
-	b.tap.mend()
+	b.tap.Mend()
 	want(t, lane.Commit(t.Context(), b.decide("c1", 1)), nil)
 }
 

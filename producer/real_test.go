@@ -22,7 +22,7 @@ func onKafka(t *testing.T, cluster *kafkatest.Cluster) *bed {
 	t.Helper()
 	name := kafkatest.UniqueName(t, "accounts")
 	b := &bed{
-		t: t, addresses: cluster.Addresses(), group: muster.NewGroup(name, muster.Partitions(12)), tap: &tap{},
+		t: t, addresses: cluster.Addresses(), group: muster.NewGroup(name, muster.Partitions(12)), tap: &kafkatest.Tap{},
 		claims: &claims{claim: kafka.Claim{Group: name + "-owners", Generation: -1}},
 	}
 	b.connect()

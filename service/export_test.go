@@ -29,8 +29,8 @@ func NewWorkers(size int, deadline time.Duration) *Workers {
 // Run runs units.
 func (w *Workers) Run(ctx context.Context, units []*muster.Unit) { w.w.run(ctx, units) }
 
-// Stuck is how many handlers are running, given up ones among them.
-func (w *Workers) Stuck() int64 { return w.w.stuck.Load() }
+// Running is how many units are running, given up ones among them.
+func (w *Workers) Running() int64 { return w.w.running.Load() }
 
 // Wait returns when the last handler that was given up has returned.
-func (w *Workers) Wait() { w.w.lost.Wait() }
+func (w *Workers) Wait() { w.w.all.Wait() }

@@ -20,23 +20,23 @@ func TestFaultLostAnswers(t *testing.T) {
 			t.Run(key.Name()+"/"+truth, func(t *testing.T) {
 				t.Parallel()
 				st := newStage(t, kafkatest.Brokers(t), 2)
-				wire, cfg := &tap{}, st.config()
-				cfg.Kafka.Options, cfg.SessionTimeout = wire.option(), 1500*time.Millisecond
-				wire.arm(key, 2, apply) // of the start
+				wire, cfg := &kafkatest.Tap{}, st.config()
+				cfg.Kafka.Options, cfg.SessionTimeout = wire.Option(), 1500*time.Millisecond
+				wire.Arm(key, 2, apply) // of the start
 				s := start(t, cfg, st.owner(nil))
 				st.deposits("start", 12, 4, 4, s)
-				started := wire.losses()
-				wire.arm(key, 2, apply) // of the load
-				for n, began := 0, time.Now(); n == 0 || wire.losses() < 2 && started == 0 && time.Since(began) < 5*time.Second; n++ {
+				started := wire.Losses()
+				wire.Arm(key, 2, apply) // of the load
+				for n, began := 0, time.Now(); n == 0 || wire.Losses() < 2 && started == 0 && time.Since(began) < 5*time.Second; n++ {
 					st.deposits(fmt.Sprint("load-", n), 12, 4, 4, s)
 					if _, err := st.balance.Call(st.within(20*time.Second), s.Client(), "acc-1", ask{}); err != nil {
 						t.Errorf("query: %v", err)
 					}
 				}
-				if started+wire.losses() == 0 {
+				if started+wire.Losses() == 0 {
 					t.Errorf("no answer to %s was lost", key.Name())
 				}
-				wire.mend()
+				wire.Mend()
 				st.until("all partitions serve", func() bool { return s.Ready() == nil })
 				st.complete(s)
 			})
@@ -51,18 +51,18 @@ func TestFaultEndTxnNeverAnswered(t *testing.T) {
 		t.Run(truth, func(t *testing.T) {
 			t.Parallel()
 			st := newStage(t, kafkatest.Brokers(t), 2)
-			wire, cfg := &tap{}, st.config()
-			cfg.Kafka.Options, cfg.TransactionTimeout = wire.option(), 500*time.Millisecond
+			wire, cfg := &kafkatest.Tap{}, st.config()
+			cfg.Kafka.Options, cfg.TransactionTimeout = wire.Option(), 500*time.Millisecond
 			s := start(t, cfg, st.owner(nil))
 			st.deposits("before", 8, 4, 4, s)
-			wire.arm(kmsg.EndTxn, 1_000_000, apply)
+			wire.Arm(kmsg.EndTxn, 1_000_000, apply)
 			done := make(chan struct{})
 			go func() {
 				defer close(done)
 				st.deposits("during", 12, 4, 4, s)
 			}()
 			st.until("an outcome is unknown", func() bool { return st.counter("muster_aborts_total", map[string]string{"cause": "unknown"}) > 0 })
-			wire.mend()
+			wire.Mend()
 			<-done
 			st.deposits("after", 8, 4, 4, s)
 			st.until("all partitions serve", func() bool { return s.Ready() == nil })
@@ -77,8 +77,8 @@ func TestFaultEndTxnNeverAnswered(t *testing.T) {
 // The owner loses the network for longer than its session and its transactions, while it works, and gets it back.
 func TestFaultNetworkGone(t *testing.T) {
 	st := newStage(t, kafkatest.Brokers(t), 2)
-	wire, cfg := &tap{}, st.config()
-	cfg.Kafka.Options, cfg.TransactionTimeout, cfg.SessionTimeout = wire.option(), 500*time.Millisecond, session
+	wire, cfg := &kafkatest.Tap{}, st.config()
+	cfg.Kafka.Options, cfg.TransactionTimeout, cfg.SessionTimeout = wire.Option(), 500*time.Millisecond, session
 	s := start(t, cfg, st.owner(nil))
 	caller := start(t, callerOf(st))
 	st.deposits("before", 8, 4, 4, caller)
@@ -88,12 +88,12 @@ func TestFaultNetworkGone(t *testing.T) {
 		st.deposits("during", 60, 4, 4, caller)
 	}()
 	st.until("the load runs", func() bool { return st.answered() > 12 })
-	wire.sever()
+	wire.Sever()
 	other := cfg
 	other.Kafka.Options, other.DataDir, other.Metrics = nil, t.TempDir(), nil
 	heir := start(t, other, st.owner(nil)) // gets what the group takes from the lost member
 	<-done
-	wire.mend()
+	wire.Mend()
 	st.deposits("after", 20, 4, 4, caller, heir)
 	st.until("the owner is back", func() bool { return s.Ready() == nil && heir.Ready() == nil })
 	st.complete(caller)
@@ -105,13 +105,13 @@ func TestFaultLostAnswersAtTheEdges(t *testing.T) {
 		for truth, apply := range map[string]bool{"carried-out": true, "not-carried-out": false} {
 			t.Run(key.Name()+"/"+truth, func(t *testing.T) {
 				st := newStage(t, kafkatest.Brokers(t), 1)
-				wire, cfg := &tap{}, st.config()
-				cfg.Kafka.Options = wire.option()
-				wire.arm(key, times, apply)
+				wire, cfg := &kafkatest.Tap{}, st.config()
+				cfg.Kafka.Options = wire.Option()
+				wire.Arm(key, times, apply)
 				s := start(t, cfg, st.owner(nil))
 				st.served(s, "acc-1")
 				s.end() // reports a Run that ended with an error
-				if wire.losses() == 0 {
+				if wire.Losses() == 0 {
 					t.Errorf("no answer to %s was lost", key.Name())
 				}
 			})

@@ -246,7 +246,7 @@ func (o *owner) suspend(s *suspension) {
 }
 
 // take notes what a lane has in hand; put ends it.
-func (o *owner) take(lane int, partitions []int32) *hand {
+func (o *owner) take(lane int, partitions []int32) {
 	h := &hand{partitions: make(map[int32]bool, len(partitions)), done: make(chan struct{})}
 	for _, p := range partitions {
 		h.partitions[p] = true
@@ -254,7 +254,6 @@ func (o *owner) take(lane int, partitions []int32) *hand {
 	o.mu.Lock()
 	o.hands[lane] = h
 	o.mu.Unlock()
-	return h
 }
 
 func (o *owner) put(lane int) {

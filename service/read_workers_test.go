@@ -102,8 +102,8 @@ func TestReadWatchdog(t *testing.T) {
 		t.Errorf("given up after %v; want about %v", took, deadline)
 	}
 	<-cancelled
-	if w.Stuck() != 1 {
-		t.Errorf("%d handlers hang; want 1", w.Stuck())
+	if w.Running() != 1 {
+		t.Errorf("%d handlers hang; want 1", w.Running())
 	}
 	d := r.Decision()
 	if len(d.Events) != 2 || len(d.Dead) != 1 || d.Dead[0].Command.ID != "c-1" || d.Dead[0].Cause.Reason != muster.ReasonOverrun {
@@ -111,8 +111,8 @@ func TestReadWatchdog(t *testing.T) {
 	}
 	close(hang)
 	w.Wait()
-	if w.Stuck() != 0 {
-		t.Errorf("%d handlers hang after the end; want none", w.Stuck())
+	if w.Running() != 0 {
+		t.Errorf("%d handlers hang after the end; want none", w.Running())
 	}
 	if again := r.Decision(); len(again.Events) != 2 || again.Events[1].Revision != 2 {
 		t.Errorf("the handler that was given up has changed the decision: %+v", again.Events)

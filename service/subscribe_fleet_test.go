@@ -86,11 +86,11 @@ func TestSubscribeCutOff(t *testing.T) {
 		st.journalled(other, from, to)
 	}
 	var all, second seen
-	line := &tap{}
+	line := &kafkatest.Tap{}
 	cfg := callerOf(st)
 	cfg.SessionTimeout = session
 	lone := cfg
-	lone.Kafka.Options = line.option()
+	lone.Kafka.Options = line.Option()
 	sub := func(more func(muster.Meta)) *muster.Subscription {
 		return muster.NewSubscription(st.group, "cut", muster.On(st.credited, func(_ context.Context, _ credited, m muster.Meta) error {
 			all.add(m)
@@ -102,14 +102,14 @@ func TestSubscribeCutOff(t *testing.T) {
 	one, two := start(t, lone), start(t, cfg)
 	first := st.subscribe(one, sub(func(muster.Meta) {}))
 	st.until("the first has both partitions", func() bool { return all.count() == 20 })
-	line.sever()
+	line.Sever()
 	write(11, 20)
 	next := st.subscribe(two, sub(second.add))
 	has := func(m int) bool {
 		return slices.Contains(second.revisions(account), uint64(m)) && slices.Contains(second.revisions(other), uint64(m))
 	}
 	until(t, "the second has taken over", time.Minute, func() bool { return has(20) })
-	line.mend()
+	line.Mend()
 	write(21, 30)
 	done := func() bool {
 		return slices.Contains(all.revisions(account), 30) && slices.Contains(all.revisions(other), 30)

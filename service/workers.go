@@ -17,8 +17,8 @@ type workers struct {
 	deadline time.Duration
 	beat     func() // called while handlers are watched over: none can take longer than the deadline then
 
-	stuck atomic.Int64   // handlers given up that have not returned; workers add and subtract, metrics read
-	lost  sync.WaitGroup // their goroutines
+	running atomic.Int64   // units being run, given up ones among them; workers add and subtract, tests read
+	all     sync.WaitGroup // the goroutines, those left behind too
 }
 
 func newWorkers(size int, deadline time.Duration) *workers {
@@ -105,8 +105,8 @@ func (s *sighting) overdue(in *slot, now time.Time, deadline time.Duration) (*mu
 
 // work runs units until there is none. A goroutine whose unit was given up has been replaced: it says nothing and ends.
 func (w *workers) work(ctx context.Context, s *slot, units []*muster.Unit, next *atomic.Int64, done func()) {
-	w.lost.Add(1)
-	defer w.lost.Done()
+	w.all.Add(1)
+	defer w.all.Done()
 	for unit := s.unit.Load(); ; unit = nil {
 		if unit == nil {
 			i := next.Add(1) - 1
@@ -118,9 +118,9 @@ func (w *workers) work(ctx context.Context, s *slot, units []*muster.Unit, next 
 			unit = units[i]
 			s.unit.Store(unit)
 		}
-		w.stuck.Add(1)
+		w.running.Add(1)
 		ended := unit.Run(ctx)
-		w.stuck.Add(-1)
+		w.running.Add(-1)
 		if !ended {
 			return
 		}

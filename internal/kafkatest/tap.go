@@ -1,4 +1,4 @@
-package service_test
+package kafkatest
 
 import (
 	"context"
@@ -12,9 +12,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// tap sits on all connections of one service and loses answers.
-type tap struct {
-	mu    sync.Mutex // guards what follows; the test writes, connections read
+// Tap sits on all connections of the clients that dial through it. It loses answers, or everything. The zero value lets all through. Its
+// methods may be called by any goroutine.
+type Tap struct {
+	mu    sync.Mutex // guards what follows, also in connections; the test writes, they read
 	key   kmsg.Key   // of the requests whose answers are lost
 	lose  int        // how many are still to be lost
 	apply bool       // whether the broker gets to see such a request
@@ -25,10 +26,10 @@ type tap struct {
 
 var errCut = errors.New("the network is down")
 
-// option lets a service use the tap.
-func (p *tap) option() []kgo.Opt { return []kgo.Opt{kgo.Dialer(p.dial)} }
+// Option makes a client dial through the tap.
+func (p *Tap) Option() []kgo.Opt { return []kgo.Opt{kgo.Dialer(p.dial)} }
 
-func (p *tap) dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (p *Tap) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	p.mu.Lock()
 	cut := p.cut
 	p.mu.Unlock()
@@ -42,6 +43,10 @@ func (p *tap) dial(ctx context.Context, network, address string) (net.Conn, erro
 	t := &tapped{Conn: conn, tap: p}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.cut { // meanwhile
+		_ = conn.Close()
+		return nil, &net.OpError{Op: "dial", Net: network, Err: errCut}
+	}
 	if p.conns == nil {
 		p.conns = map[*tapped]bool{}
 	}
@@ -49,21 +54,22 @@ func (p *tap) dial(ctx context.Context, network, address string) (net.Conn, erro
 	return t, nil
 }
 
-// arm loses the answers to the next n requests, before or after the broker has carried them out.
-func (p *tap) arm(key kmsg.Key, n int, apply bool) {
+// Arm loses the answers to the next n requests, before or after the broker has carried them out.
+func (p *Tap) Arm(key kmsg.Key, n int, apply bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.key, p.lose, p.apply, p.lost = key, n, apply, 0
 }
 
-func (p *tap) losses() int {
+// Losses is how many answers were lost since Arm.
+func (p *Tap) Losses() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.lost
 }
 
-// sever ends all connections and lets none be made, until mend.
-func (p *tap) sever() {
+// Sever ends all connections and lets none be made, until Mend.
+func (p *Tap) Sever() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cut = true
@@ -73,13 +79,14 @@ func (p *tap) sever() {
 	p.conns = nil
 }
 
-func (p *tap) mend() {
+// Mend lets everything through again.
+func (p *Tap) Mend() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.cut, p.lose = false, 0
 }
 
-func (p *tap) takes(key kmsg.Key) (lose, apply bool) {
+func (p *Tap) takes(key kmsg.Key) (lose, apply bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.lose == 0 || key != p.key {
@@ -92,7 +99,7 @@ func (p *tap) takes(key kmsg.Key) (lose, apply bool) {
 
 type tapped struct {
 	net.Conn
-	tap  *tap
+	tap  *Tap
 	mu   sync.Mutex // guards dead: the client writes and reads on two goroutines
 	dead bool
 }
