@@ -3,6 +3,7 @@
 package service_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"sync"
@@ -16,7 +17,7 @@ import (
 func points() []string {
 	return []string{
 		"polled", "decided", producer.PointAfterFirstProduce, producer.PointAfterProduce, producer.PointAfterOffsets, producer.PointAfterEnd,
-		"committed", "stored",
+		"committed", "stored", "answered",
 	}
 }
 
@@ -54,6 +55,25 @@ func TestKillTwice(t *testing.T) {
 	}, func(next *childConfig) {
 		next.Point, next.Instance, next.Dir = "", "three", t.TempDir()
 	})
+}
+
+// The heir dies in the middle of its recovery, with a part of the journal in its store; the next one goes on from there, or elsewhere from the
+// beginning.
+func TestKillInRecovery(t *testing.T) {
+	brokers := anyBrokers(t)
+	for _, same := range []bool{true, false} {
+		t.Run(fmt.Sprintf("same directory %v", same), func(t *testing.T) {
+			t.Parallel()
+			killed(t, brokers, childConfig{Point: "committed", Hit: 4}, func(next *childConfig) {
+				next.Point, next.Hit, next.Dir = "recovering", 1, t.TempDir()
+			}, func(next *childConfig) {
+				next.Point = ""
+				if !same {
+					next.Instance, next.Dir = "two", t.TempDir()
+				}
+			})
+		})
+	}
 }
 
 // After the restart there are fewer transactional ids than before; what was left open under one that is not used any more is ended all the

@@ -192,6 +192,7 @@ func (l *lane) settle(ctx context.Context, round *muster.Round, work *consumer.W
 		l.o.log.Warn("replies were not sent; callers that retry with the same id get them", "group", l.o.group.Name(), "lane", l.index, "error", err)
 	}
 	l.o.metrics.replied(l.o.group.Name(), replies, dropped)
+	l.o.cfg.failpoint("answered")
 	return suspend
 }
 

@@ -130,7 +130,11 @@ func (o *owner) replayFrom(ctx context.Context, p int32, at journal.Checkpoint, 
 			return err
 		}
 		folded += len(events)
-		return o.states.Store(ctx, []muster.Changes{changes})
+		if err := o.states.Store(ctx, []muster.Changes{changes}); err != nil {
+			return err
+		}
+		o.cfg.failpoint("recovering")
+		return nil
 	}, func(stuckAt int64) { o.unblock(ctx, p, stuckAt) })
 	if diverged {
 		return true, nil
