@@ -5,7 +5,7 @@
 //
 // A service begins with [OpenAdmin], asks [CheckTransactions] whether the cluster's transactions are safe enough, and has [EnsureGroup]
 // and [EnsureReplies] create or check its topics. A topic that is not right stops it there, with the command that mends it. Every
-// connection of its parts is a [Config.Client].
+// connection of its parts is a [Config.Client], which is the one place where TLS and SASL are applied.
 //
 // A caller's [EncodeCommand] makes a record keyed by the aggregate id and puts it into the partition that [Partition] names, which is the
 // one any other Kafka client would choose. The owner reads it with [DecodeCommand], which never fails: what is no valid command comes back
@@ -26,7 +26,10 @@
 //
 // # Files
 //
-//	config.go, logger.go       client settings
+//	config.go, url.go          client settings
+//	tls.go, sasl.go, secret.go certificates and credentials; mechanism.go carries the latter to the client library
+//	dial.go, link.go           opening connections; what is known of how they fare; logger.go hears of refused ones
+//	connecterror.go, right.go  what a refused connection or right says
 //	partition.go               murmur2
 //	header.go, writer.go       header keys; reading and writing them
 //	command.go, event.go       a message and its record

@@ -86,6 +86,8 @@ type partitionView struct {
 	Reason    string    `json:"reason,omitempty"`
 	Cause     string    `json:"cause,omitempty"`
 	Since     time.Time `json:"since"`
+	Waiting   int       `json:"waiting,omitempty"`
+	Crowded   bool      `json:"crowded,omitempty"`
 }
 
 func (s *Service) serveStatus(w http.ResponseWriter, _ *http.Request) {
@@ -96,8 +98,8 @@ func (s *Service) serveStatus(w http.ResponseWriter, _ *http.Request) {
 		Ready      string          `json:"ready"`
 		Partitions []partitionView `json:"partitions"`
 	}{Service: s.cfg.Name, Instance: s.name, Live: orOK(s.Live()), Ready: orOK(s.Ready()), Partitions: []partitionView{}}
-	for _, p := range s.board.list() {
-		v := partitionView{Group: p.Group, Partition: p.Partition, State: p.State, Reason: p.Reason, Since: p.Since}
+	for _, p := range s.Status() {
+		v := partitionView{Group: p.Group, Partition: p.Partition, State: p.State, Reason: p.Reason, Since: p.Since, Waiting: p.Waiting, Crowded: p.Crowded}
 		if p.Cause != nil {
 			v.Cause = p.Cause.Error()
 		}

@@ -78,6 +78,7 @@ func settings() []setting {
 		duration("transaction-timeout", "when the broker ends a dead instance's transaction", "15s", func(c *Config) *time.Duration { return &c.TransactionTimeout }),
 		duration("session-timeout", "when a silent instance loses its partitions", "10s", func(c *Config) *time.Duration { return &c.SessionTimeout }),
 		duration("dedup-window", "how long a command id is remembered", "24h", func(c *Config) *time.Duration { return &c.DedupWindow }),
+		number("max-waiting", "commands of a partition that may wait for another try", "500", func(c *Config) *int { return &c.MaxWaiting }),
 		number("workers", "handlers of one lane that run at the same time", "GOMAXPROCS, 64 with stateless handlers", func(c *Config) *int { return &c.Workers }),
 		number("lanes", "the most lanes of an owned group", "4", func(c *Config) *int { return &c.Lanes }),
 		number("slots", "transactional producers of a lane", "4", func(c *Config) *int { return &c.Slots }),
