@@ -28,7 +28,8 @@ type follower struct {
 	high      int64 // high watermark, as the latest fetch told
 	full      bool  // the buffer went over its bound and has not come down to half since: fetching is paused
 	fullSince time.Time
-	slowTold  bool
+	inHand    time.Time // since when the event in hand is; zero while there is none
+	slowTold  bool      // since the last event was done
 
 	wake  chan struct{}      // room for one: something may have arrived
 	stop  context.Context    // ends when no further event is to be begun
@@ -101,7 +102,6 @@ func (f *follower) settleLocked() {
 		f.s.client.PauseFetchPartitions(which)
 	} else {
 		f.s.client.ResumeFetchPartitions(which)
-		f.slowTold = false
 	}
 }
 
@@ -114,6 +114,9 @@ func (f *follower) run() {
 		f.s.mu.Lock()
 		at := f.buffer.reader()
 		record := at.peek()
+		if record != nil {
+			f.inHand = time.Now()
+		}
 		f.s.mu.Unlock()
 		if record == nil {
 			select {
@@ -133,6 +136,8 @@ func (f *follower) run() {
 		}
 		f.s.mu.Lock()
 		f.buffer.drop(1)
+		f.inHand = time.Time{}
+		f.slowTold = f.slowTold && f.full
 		f.done = record.Offset + 1
 		f.settleLocked()
 		f.s.mu.Unlock()

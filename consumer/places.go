@@ -121,10 +121,12 @@ func (s *Subscriber) tellSlow() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, f := range s.followers {
-		if f.full && !f.slowTold && time.Since(f.fullSince) > slowAfter {
+		limit := s.config.slowAfter()
+		stuck, full := !f.inHand.IsZero() && time.Since(f.inHand) > limit, f.full && time.Since(f.fullSince) > limit
+		if (stuck || full) && !f.slowTold {
 			f.slowTold = true
-			s.log.WarnContext(s.soft, "events come faster than they are handled; fetching waits, nothing is lost", "topic", s.topic, "partition", f.partition,
-				"lag", f.high-f.done)
+			s.log.WarnContext(s.soft, "a subscription is slow; nothing is lost", "topic", s.topic, "partition", f.partition,
+				"lag", f.high-f.done, "one_event_in_hand", stuck, "fetching_waits", f.full)
 		}
 	}
 }

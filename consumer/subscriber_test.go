@@ -5,6 +5,9 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"log/slog"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -136,6 +139,45 @@ func TestASubscriberLagsByNothingAtTheEnd(t *testing.T) {
 	if err := s.ended(); err != nil || n.Load() != 2 {
 		t.Errorf("%d events, %v; want 2", n.Load(), err)
 	}
+}
+
+// One event that is in hand for long is told once, with the partition, though nothing else waits.
+func TestAHangingDeliverIsTold(t *testing.T) {
+	c := start(t, 1)
+	c.write(c.event(1))
+	told := &lines{}
+	config := c.subscription(func(ctx context.Context, _ *muster.Event, _ error) (bool, error) {
+		<-ctx.Done()
+		return false, ctx.Err()
+	})
+	config.DrainTimeout, config.SlowAfter, config.Logger = time.Millisecond, time.Millisecond, slog.New(slog.NewTextHandler(told, nil))
+	s := subscribe(t, config)
+	until(t, "the log says so", func() bool { return strings.Contains(told.String(), "a subscription is slow") })
+	s.stop()
+	if err := s.ended(); err != nil {
+		t.Error(err)
+	}
+	if text := told.String(); strings.Count(text, "is slow") != 1 || !strings.Contains(text, "one_event_in_hand=true") || !strings.Contains(text, "lag=1") {
+		t.Errorf("the log says\n%s", text)
+	}
+}
+
+// lines is a log to look into.
+type lines struct {
+	mu  sync.Mutex // guards buf
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
 }
 
 // A Deliver that ignores the end gets its time, then its context ends, then Run returns.

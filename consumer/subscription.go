@@ -52,6 +52,9 @@ type SubscriberConfig struct {
 	// DrainTimeout is the same for the end of Run. Zero means 15 s.
 	DrainTimeout time.Duration
 
+	// SlowAfter is for how long one event may be in hand, or a buffer full, before the log says so. Zero means 10 s.
+	SlowAfter time.Duration
+
 	// Logger receives what an operator should know. Nil means that nothing is logged.
 	Logger *slog.Logger
 }
@@ -63,8 +66,7 @@ const (
 	// commitInterval bounds how long what is done waits for its commit; what lies between comes again after a crash.
 	commitInterval = 500 * time.Millisecond
 
-	// slowAfter is for how long a buffer must be full before the log says that the subscriber is too slow.
-	slowAfter = 10 * time.Second
+	defaultSlow = 10 * time.Second
 
 	// The pause before an event is delivered again.
 	againFirst = 100 * time.Millisecond
@@ -90,6 +92,7 @@ func (c SubscriberConfig) Validate() error {
 	add(c.RevokeTimeout < 0 || c.RevokeTimeout >= rebalanceTimeout, "RevokeTimeout is %v; it must be below the rebalance timeout of %v, 0 means %v",
 		c.RevokeTimeout, rebalanceTimeout, defaultRevoke)
 	add(c.DrainTimeout < 0, "DrainTimeout is %v; choose more than 0, or 0 for %v", c.DrainTimeout, defaultDrain)
+	add(c.SlowAfter < 0, "SlowAfter is %v; choose more than 0, or 0 for %v", c.SlowAfter, defaultSlow)
 	return errors.Join(faults...)
 }
 
@@ -99,5 +102,7 @@ func (c SubscriberConfig) session() time.Duration { return orDefault(c.SessionTi
 
 func (c SubscriberConfig) revoke() time.Duration { return orDefault(c.RevokeTimeout, defaultRevoke) }
 func (c SubscriberConfig) drain() time.Duration  { return orDefault(c.DrainTimeout, defaultDrain) }
+
+func (c SubscriberConfig) slowAfter() time.Duration { return orDefault(c.SlowAfter, defaultSlow) }
 
 func (c SubscriberConfig) topic() string { return c.Reading.Group.JournalTopic(c.Kafka.Prefix) }
