@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
@@ -13,7 +12,7 @@ import (
 
 // FenceDead aborts whatever instances of the group that are dead have left open, wherever it lies, and returns the transactional ids it fenced.
 // FenceLeftovers finds what hides records of the group's own journal; commands that handlers wrote to other groups lie in topics that this
-// group does not read, and hold up their owners until the transaction timeout.
+// group does not read, and hold up their owners until the transaction timeout; dead letters alone hold up the group's offsets.
 //
 // liveInstances are those that are still in the consumer group, this one or not; what they hold is left alone.
 func (p *Producer) FenceDead(ctx context.Context, liveInstances []string) ([]string, error) {
@@ -24,8 +23,7 @@ func (p *Producer) FenceDead(ctx context.Context, liveInstances []string) ([]str
 	var fenced []string
 	var faults []error
 	for _, text := range listed.TransactionalIDs() {
-		id, ours := parseIdentity(text, p.transactionalGroup())
-		if !ours || id.instance == p.cfg.Instance || slices.Contains(liveInstances, id.instance) {
+		if _, ours := parseIdentity(text, p.transactionalGroup()); !ours || !p.isLeftover(text, liveInstances) {
 			continue
 		}
 		if err := p.initialise(ctx, text); err != nil {

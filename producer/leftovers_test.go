@@ -70,7 +70,7 @@ func TestFenceLeftovers(t *testing.T) {
 }
 
 // A transaction need not have touched the journal to hold up the group's offsets.
-func TestFencePending(t *testing.T) {
+func TestFenceDead(t *testing.T) {
 	b := newBed(t, 3)
 	p := b.open()
 	b.leave("accounts/two/0/1", 1)   // dead
@@ -78,7 +78,7 @@ func TestFencePending(t *testing.T) {
 	b.leave("accounts/three/0/0", 1) // alive
 	b.leave("accounts/one/0/1", 1)   // ours
 	b.leave("accounts-x/two/0/0", 1) // of another group
-	fenced, err := p.FencePending(t.Context(), []string{"one", "three"})
+	fenced, err := p.FenceDead(t.Context(), []string{"one", "three"})
 	if expected := []string{"accounts/four/0/0", "accounts/two/0/1"}; err != nil || !slices.Equal(fenced, expected) {
 		t.Errorf("fenced %v, %v; want %v", fenced, err, expected)
 	}

@@ -9,7 +9,7 @@ func (o *owner) endPending(ctx context.Context) {
 		o.log.Warn("cannot tell who is in the group", "group", o.group.Name(), "error", err)
 		return
 	}
-	fenced, err := o.producer.FencePending(ctx, members)
+	fenced, err := o.producer.FenceDead(ctx, members)
 	if err != nil {
 		o.log.Warn("cannot fence leftovers", "group", o.group.Name(), "error", err)
 	}
