@@ -29,6 +29,12 @@
 // behind it in its aggregate, to be handed in again later. The consumed offset that is committed names them too ([Progress]), so that
 // the next owner takes them up. [Drop] gives a command up at once.
 //
+// # Handlers without state
+//
+// [Group.HandleFunc], [HandleCommand] and [Group.CatchAll] make handlers that may do I/O and call other groups, beside an aggregate or in its
+// place. Such a [Handler] runs where a decide function would. Its [Writer] collects events, an answer and commands to other groups; when it has
+// returned without an error, they are part of the same decision. Items of progress go to the caller at once: see [CommandType.Stream].
+//
 // # If the owner dies
 //
 //	before the commit    nothing happened; the next owner decides again, and the events get the same ids

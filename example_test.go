@@ -61,7 +61,10 @@ type loopback struct {
 
 func newLoopback(behaviour *muster.Behaviour) *muster.Client {
 	l := &loopback{states: newStore()}
-	l.processor = muster.NewProcessor(behaviour, muster.ProcessorConfig{Codec: muster.PlainCodec{}, States: l.states})
+	l.processor = muster.NewProcessor(behaviour, muster.ProcessorConfig{
+		Codec: muster.PlainCodec{}, States: l.states,
+		Steps: func(_ muster.ReplyTo, _ *muster.Meta, s *muster.Step) error { l.client.DeliverStep(s); return nil },
+	})
 	l.processor.Take(0, 0)
 	l.client = muster.NewClient(muster.ClientConfig{Sender: l, ReplyTo: muster.ReplyTo{Topic: "replies.example"}})
 	return l.client

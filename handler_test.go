@@ -240,8 +240,10 @@ func TestPartsThatDoNotGoTogether(t *testing.T) {
 		parts []*muster.Behaviour
 		want  []string
 	}{
-		"handlers": {[]*muster.Behaviour{typed.Behaviour(), o.Group.HandleFunc("register", nothing).Behaviour(), o.Group.HandleFunc("x", nil).Behaviour(), o.Group.HandleFunc("", nothing).Behaviour()},
-			[]string{`"register" has two handlers`, `"x" has a nil handler`, "type is missing"}},
+		"handlers": {
+			[]*muster.Behaviour{typed.Behaviour(), o.Group.HandleFunc("register", nothing).Behaviour(), o.Group.HandleFunc("x", nil).Behaviour(), o.Group.HandleFunc("", nothing).Behaviour()},
+			[]string{`"register" has two handlers`, `"x" has a nil handler`, "type is missing"},
+		},
 		"rests":      {[]*muster.Behaviour{o.Group.CatchAll(nothing).Behaviour(), o.Group.CatchAll(nothing).Behaviour(), o.Group.CatchAll(nil).Behaviour()}, []string{"two catch-alls", "catch-all is nil"}},
 		"kinds":      {[]*muster.Behaviour{o.Group.HandleFunc("Created", nothing).Behaviour()}, []string{`"Created" is declared as an event`}},
 		"decided":    {[]*muster.Behaviour{b.Group.HandleFunc("deposit", nothing).Behaviour(), b.Account.Behaviour()}, []string{`"deposit" has two handlers`}},

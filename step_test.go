@@ -99,9 +99,9 @@ func TestStream(t *testing.T) {
 	if steps != 2 || results != 1 {
 		t.Errorf("%d steps, %d results", steps, results)
 	}
-	for update := range b.Deposit.Stream(t.Context(), c, "acc-1", order{}) {
-		if update.Step == nil || update.Step.Number != 1 {
-			t.Errorf("first is %+v", update)
+	for update, err := range b.Deposit.Stream(t.Context(), c, "acc-1", order{}) {
+		if err != nil || update.Step == nil || update.Step.Number != 1 {
+			t.Errorf("first is %+v, %v", update, err)
 		}
 		break
 	}
@@ -117,7 +117,7 @@ func TestStreamEnds(t *testing.T) {
 		began := time.Now()
 		go func() {
 			for n := 1; n <= 20; n++ {
-				time.Sleep(400 * time.Millisecond)
+				<-time.After(400 * time.Millisecond)
 				c.DeliverStep(step("c1", n))
 			}
 		}()
@@ -132,7 +132,7 @@ func TestStreamEnds(t *testing.T) {
 		if took := time.Since(began); steps != 12 || !errors.Is(end, muster.ErrOutcomeUnknown) || took != 5*time.Second {
 			t.Errorf("%d steps, %v after %v", steps, end, took)
 		}
-		time.Sleep(5 * time.Second)
+		<-time.After(5 * time.Second) // for the goroutine above
 	})
 	c, _ := newClient(nil)
 	c.Close()

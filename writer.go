@@ -108,8 +108,10 @@ func (w *writer) faultLocked() error {
 	return nil
 }
 
+// Event implements [Writer].
 func (w *writer) Event(name string, v any) error { return w.event(w.x.behaviour.group, name, v, nil) }
 
+// ErrorEvent implements [Writer].
 func (w *writer) ErrorEvent(name string, v any, refusal error) error {
 	return w.event(w.x.behaviour.group, name, v, errorEvent(name, refusal))
 }
@@ -140,6 +142,7 @@ func (w *writer) event(g *Group, name string, v any, refusal error) error {
 	return nil
 }
 
+// Command implements [Writer].
 func (w *writer) Command(g *Group, name, id string, in any, opts ...CallOption) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -152,6 +155,7 @@ func (w *writer) Command(g *Group, name, id string, in any, opts ...CallOption) 
 	return w.faultLocked()
 }
 
+// Reply implements [Writer].
 func (w *writer) Reply(v any) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -162,6 +166,7 @@ func (w *writer) Reply(v any) error {
 	return w.faultLocked()
 }
 
+// Progress implements [Writer].
 func (w *writer) Progress(v any) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -188,8 +193,10 @@ func (w *writer) Progress(v any) error {
 	})
 }
 
+// Client implements [Writer].
 func (w *writer) Client() *Client { return w.x.p.client }
 
+// Codec implements [Writer].
 func (w *writer) Codec() Codec { return w.x.codec }
 
 // Write appends the event with the writer of a handler; see [Writer].
