@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/examples/bank/bank"
@@ -75,9 +76,8 @@ func refusedByOwner(err error) bool {
 	return typed && refusal.Remote && refusal.Reason == "" && !refusal.Retry
 }
 
-// unfinished asks the caller to send the transfer again under the same command id.
+// unfinished has the transfer run again in a while. When its time is over before it is done, it becomes a dead letter, and the caller is told
+// to ask again; either way it goes on under the same command id.
 func unfinished(cause error) error {
-	again := muster.Errorf(muster.Unavailable, "the transfer is not finished: %v; send it again with the same command id", cause)
-	again.Retry = true
-	return again
+	return muster.RetryLater(fmt.Errorf("the transfer is not finished, send it again with the same command id: %w", cause))
 }
