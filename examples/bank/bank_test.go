@@ -126,10 +126,11 @@ func TestAnUnexpectedOutcomeEndsWithCodeOneAndSaysWhich(t *testing.T) {
 func TestWrongCommandLinesEndWithCodeTwo(t *testing.T) {
 	t.Setenv(kafkatest.BrokersVariable, "")
 	for line, want := range map[string]string{
-		"-role thief":    `-role "thief": choose story, owner or caller`,
-		"-role caller":   `set MUSTER_BROKERS`,
-		"ada":            `an argument too many`,
-		"-session never": `invalid value "never"`,
+		"-role thief":           `-role "thief": choose story, owner or caller`,
+		"-role caller":          `set MUSTER_BROKERS`,
+		"-http :0 -role caller": `set MUSTER_BROKERS`,
+		"ada":                   `an argument too many`,
+		"-session never":        `invalid value "never"`,
 	} {
 		var out, errs strings.Builder
 		if code := bank.Main(t.Context(), strings.Fields(line), strings.NewReader(""), &out, &errs); code != 2 {
