@@ -46,8 +46,8 @@ func TestStory(t *testing.T) {
 		`the money is given back`,
 		`query +balance of eve +250\.00  revision 5`,
 		`sum +eve and fay +300\.00`,
-		`5 transfers of 10\.00 +each is between withdrawal and deposit`,
-		`sum +eve and fay +250\.00`,
+		`send +eve to fay, 10\.00, a share +it is between withdrawal and deposit`,
+		`sum +eve and fay +290\.00`,
 		`crash +process \d+ is killed`,
 		`takeover .* state read from the journal`,
 		`peek .* 175\.00  revision 4, \d+\.\d{3} s old, read up to \S+accounts\.events\[\d\]@\d+`,
@@ -60,7 +60,7 @@ func TestStory(t *testing.T) {
 		`query +balance of eve +200\.00  revision 10`,
 		`query +balance of fay +100\.00  revision 7`,
 		`sum +eve and fay +300\.00`,
-		`All 39 checks held\.\n$`,
+		`All 40 checks held\.\n$`,
 	)
 	if errs.Len() > 0 {
 		t.Errorf("it complained: %s", errs.String())

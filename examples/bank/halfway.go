@@ -44,12 +44,22 @@ func (h *halfway) wait(ctx context.Context, id string) error {
 	return ctx.Err()
 }
 
-// cutShort sends transfers and returns when each of them is between withdrawal and deposit.
-func (d *desk) cutShort(owner *child, orders []order) step {
-	return step{"send", fmt.Sprintf("%s to %s, %d transfers of %s", orders[0].from, orders[0].to, len(orders), money(orders[0].amount)), func(ctx context.Context) (string, error) {
+// cutShort sends a transfer and returns when it is between withdrawal and deposit.
+func (d *desk) cutShort(owner *child, o order) step {
+	return step{"send", o.String(), func(ctx context.Context) (string, error) {
 		if err := owner.say(ctx, holdWord, holdingLine); err != nil {
 			return "", err
 		}
+		if _, err := bank.Transfer.Send(ctx, d.Client(), o.id, o.message(), muster.CommandID(o.id)); err != nil {
+			return "", err
+		}
+		return "it is between withdrawal and deposit", owner.hear(ctx, halfwayLine+o.id)
+	}}
+}
+
+// send sends transfers and waits for no outcome.
+func (d *desk) send(orders []order) step {
+	return step{"send", fmt.Sprintf("%s to %s, %d more of %s", orders[0].from, orders[0].to, len(orders), money(orders[0].amount)), func(ctx context.Context) (string, error) {
 		commands := make([]*muster.Command, len(orders))
 		for i, o := range orders {
 			var err error
@@ -57,15 +67,7 @@ func (d *desk) cutShort(owner *child, orders []order) step {
 				return "", err
 			}
 		}
-		if err := errors.Join(d.Client().SendAll(ctx, bank.Transfers, commands)...); err != nil {
-			return "", err
-		}
-		for range orders {
-			if err := owner.hear(ctx, halfwayLine); err != nil {
-				return "", err
-			}
-		}
-		return "each is between withdrawal and deposit", nil
+		return "durable; nobody waits for the outcome", errors.Join(d.Client().SendAll(ctx, bank.Transfers, commands)...)
 	}}
 }
 

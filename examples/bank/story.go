@@ -61,9 +61,10 @@ func (s *story) tell(ctx context.Context) error {
 		orders[i] = d.order(fmt.Sprintf("transfer-%d", 4+i), d.eve, d.fay, 10_00, "a share")
 	}
 	return s.teller.chapter(ctx, "The owner crashes",
-		d.cutShort(s.first, orders),
-		d.balance(d.eve, 200_00, 10),
-		d.together(250_00, d.eve, d.fay),
+		d.cutShort(s.first, orders[0]),
+		d.balance(d.eve, 240_00, 6),
+		d.together(290_00, d.eve, d.fay),
+		d.send(orders[1:]),
 		d.flood(d.bob, 20, 1_00),
 		crash(s.set, s.first, s.firstDisk),
 		takeOver(s.set, s.secondDisk, &s.second),
