@@ -59,7 +59,9 @@ func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler,
 	if err != nil {
 		err = errors.Join(err, server.Close())
 	}
-	<-served
+	if served := <-served; !errors.Is(served, http.ErrServerClosed) {
+		err = errors.Join(err, served)
+	}
 	return err
 }
 
