@@ -17,7 +17,7 @@ type face struct {
 	client *muster.Client
 }
 
-// newFace gives the routes; operations answers all others.
+// newFace gives the routes. operations is the service's own handler; a bank on the internet would give it an address of its own.
 func newFace(client *muster.Client, operations http.Handler) http.Handler {
 	f := &face{client: client}
 	routes := http.NewServeMux()
@@ -26,7 +26,9 @@ func newFace(client *muster.Client, operations http.Handler) http.Handler {
 	routes.Handle("POST /accounts/{id}/withdrawals", command(f, bank.Withdraw, http.StatusOK, inPath))
 	routes.Handle("POST /transfers", command(f, bank.Transfer, http.StatusOK, byKey))
 	routes.HandleFunc("GET /accounts/{id}", f.balance)
-	routes.Handle("/", operations)
+	for _, path := range []string{"/livez", "/readyz", "/metrics", "/status"} {
+		routes.Handle("GET "+path, operations)
+	}
 	return routes
 }
 

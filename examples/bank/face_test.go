@@ -168,8 +168,8 @@ func TestFace(t *testing.T) {
 	if a := b.do("GET", "/metrics", ""); a.status != 200 || !strings.Contains(a.text, "muster_") {
 		t.Errorf("metrics: %d", a.status)
 	}
-	if a := b.do("GET", "/elsewhere", ""); a.status != 404 {
-		t.Errorf("elsewhere: %d", a.status)
+	if a := b.do("DELETE", "/accounts/ada", ""); a.status != 405 {
+		t.Errorf("what an account cannot do: %d", a.status)
 	}
 	if code := end(); code != 0 {
 		t.Errorf("exit code %d after an interrupt", code)
