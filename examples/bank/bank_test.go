@@ -28,7 +28,7 @@ func TestStory(t *testing.T) {
 		t.Fatalf("exit code %d: %s\n%s", code, errs.String(), out.String())
 	}
 	inOrder(t, out.String(),
-		`owner +a process of its own +process \d+ owns group accounts`,
+		`owner +a process of its own +process \d+ owns groups accounts and transfers`,
 		`open +ada +0\.00  revision 1`,
 		`deposit +ada, 250\.00, salary +250\.00  revision 2`,
 		`withdraw +ada, 100\.00, rent +150\.00  revision 3`,
@@ -39,6 +39,15 @@ func TestStory(t *testing.T) {
 		`retry .* 175\.00  revision 4, the first answer repeated`,
 		`refused: INVALID_ARGUMENT, the id was used for other content`,
 		`query +balance of ada +175\.00  revision 4`,
+		`transfer +eve to fay, 50\.00, flowers +250\.00  left`,
+		`retry +the same transfer .* the first answer repeated`,
+		`transfer .* refused: FAILED_PRECONDITION, account eve is short of 749\.00`,
+		`transfer +eve to nobody, .* refused: NOT_FOUND, account nobody does not exist`,
+		`the money is given back`,
+		`query +balance of eve +250\.00  revision 5`,
+		`sum +eve and fay +300\.00`,
+		`send +eve to fay, 10\.00, a share +it is between withdrawal and deposit`,
+		`sum +eve and fay +290\.00`,
 		`crash +process \d+ is killed`,
 		`takeover .* state read from the journal`,
 		`peek .* 175\.00  revision 4, \d+\.\d{3} s old, read up to \S+accounts\.events\[\d\]@\d+`,
@@ -47,7 +56,11 @@ func TestStory(t *testing.T) {
 		`retry .* 175\.00  revision 4, the first answer repeated`,
 		`statement +ada, from the journal +100\.00  in 5 events`,
 		`5  \S+  bank\.Debited +shoes +-75\.00 +100\.00`,
-		`All 23 checks held\.\n$`,
+		`retry +the 5 transfers with the same ids +done, all of them`,
+		`query +balance of eve +200\.00  revision 10`,
+		`query +balance of fay +100\.00  revision 7`,
+		`sum +eve and fay +300\.00`,
+		`All 40 checks held\.\n$`,
 	)
 	if errs.Len() > 0 {
 		t.Errorf("it complained: %s", errs.String())
@@ -75,14 +88,14 @@ func TestOwnerAndCallerInTwoProcesses(t *testing.T) {
 			t.Fatalf("the owner ended with code %d before it was ready, said %q and complained: %s", <-ended, said, errs.String())
 		}
 	}
-	inOrder(t, said, `ready: bank-\S+ owns group accounts`, `MUSTER_BROKERS=`+regexp.QuoteMeta(address)+` go run ./examples/bank -role caller`)
+	inOrder(t, said, `ready: bank-\S+ owns groups accounts and transfers`, `MUSTER_BROKERS=`+regexp.QuoteMeta(address)+` go run ./examples/bank -role caller`)
 
 	for range 2 { // a second customer finds the accounts of the first
 		var told, complained strings.Builder
 		if code := bank.Main(t.Context(), []string{"-role", "caller", "-prefix", prefix}, strings.NewReader(""), &told, &complained); code != 0 {
 			t.Errorf("the caller's exit code is %d: %s\n%s", code, complained.String(), told.String())
 		}
-		inOrder(t, told.String(), `details: balance 150\.00, missing 350\.00`, `statement +ada-\S+, from the journal +175\.00  in 4 events`, `All 14 checks held\.\n$`)
+		inOrder(t, told.String(), `details: balance 150\.00, missing 350\.00`, `statement +ada-\S+, from the journal +175\.00  in 4 events`, `All 23 checks held\.\n$`)
 	}
 
 	interrupt()
@@ -113,10 +126,11 @@ func TestAnUnexpectedOutcomeEndsWithCodeOneAndSaysWhich(t *testing.T) {
 func TestWrongCommandLinesEndWithCodeTwo(t *testing.T) {
 	t.Setenv(kafkatest.BrokersVariable, "")
 	for line, want := range map[string]string{
-		"-role thief":    `-role "thief": choose story, owner or caller`,
-		"-role caller":   `set MUSTER_BROKERS`,
-		"ada":            `an argument too many`,
-		"-session never": `invalid value "never"`,
+		"-role thief":           `-role "thief": choose story, owner or caller`,
+		"-role caller":          `set MUSTER_BROKERS`,
+		"-http :0 -role caller": `set MUSTER_BROKERS`,
+		"ada":                   `an argument too many`,
+		"-session never":        `invalid value "never"`,
 	} {
 		var out, errs strings.Builder
 		if code := bank.Main(t.Context(), strings.Fields(line), strings.NewReader(""), &out, &errs); code != 2 {

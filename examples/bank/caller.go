@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/seed-3eec0498/muster"
 )
 
 // callAccounts is the role of a caller: it does its business with an owner in another process.
@@ -50,10 +52,24 @@ func (d *desk) business(ctx context.Context) error {
 	); err != nil {
 		return err
 	}
-	return t.chapter(ctx, "The answer got lost, so the caller asks again",
+	if err := t.chapter(ctx, "The answer got lost, so the caller asks again",
 		d.sendGift(175_00, 4),
 		d.repeatGift(175_00, 4),
 		d.reuseGift(),
 		d.balance(d.ada, 175_00, 4),
+	); err != nil {
+		return err
+	}
+	first := d.order("transfer-1", d.eve, d.fay, 50_00, "flowers")
+	return t.chapter(ctx, "Money goes from one account to another",
+		d.open(d.eve, "Eve"),
+		d.open(d.fay, "Fay"),
+		d.deposit(d.eve, 300_00, "inheritance", 300_00, 2),
+		d.transfer(first, 250_00),
+		d.repeatTransfer(first, 250_00),
+		d.refuseTransfer(d.order("transfer-2", d.eve, d.fay, 999_00, "a car"), muster.FailedPrecondition),
+		d.bounce(d.order("transfer-3", d.eve, "nobody"+d.mark, 70_00, "a typo"), muster.NotFound),
+		d.balance(d.eve, 250_00, 5),
+		d.together(300_00, d.eve, d.fay),
 	)
 }

@@ -11,7 +11,7 @@ func (s *story) owner() step {
 		if err != nil {
 			return "", err
 		}
-		return fmt.Sprintf("process %d owns group accounts", s.first.pid()), nil
+		return fmt.Sprintf("process %d owns groups accounts and transfers", s.first.pid()), nil
 	}}
 }
 

@@ -15,8 +15,9 @@ import (
 // child is an owner in a process of its own, which can be killed as a crash would.
 type child struct {
 	command *exec.Cmd
-	stdin   io.Closer     // while it is open, the child lives; it ends with this process
-	drained chan struct{} // closed when its output has ended
+	stdin   io.WriteCloser // while it is open, the child lives; it ends with this process
+	said    chan string    // what it has printed since it was ready; what nobody hears is lost beyond the room there is
+	drained chan struct{}  // closed when its output has ended
 }
 
 // startChild starts this program again in the role of an owner and returns when that is ready.
@@ -40,12 +41,18 @@ func startChild(ctx context.Context, set settings, dir string, errs io.Writer) (
 	if err := command.Start(); err != nil {
 		return nil, err
 	}
-	c := &child{command: command, stdin: stdin, drained: make(chan struct{})}
+	c := &child{command: command, stdin: stdin, said: make(chan string, 64), drained: make(chan struct{})}
 	ready := make(chan struct{})
 	go func() {
 		defer close(c.drained)
 		for lines, seen := bufio.NewScanner(stdout), false; lines.Scan(); {
-			if !seen && strings.HasPrefix(lines.Text(), readyLine) {
+			switch {
+			case seen:
+				select {
+				case c.said <- lines.Text():
+				default:
+				}
+			case strings.HasPrefix(lines.Text(), readyLine):
 				seen = true
 				close(ready)
 			}
@@ -63,6 +70,30 @@ func startChild(ctx context.Context, set settings, dir string, errs io.Writer) (
 	}
 	c.kill()
 	return nil, err
+}
+
+// say writes a line to the child and waits for one that begins as answer does.
+func (c *child) say(ctx context.Context, line, answer string) error {
+	if _, err := fmt.Fprintln(c.stdin, line); err != nil {
+		return err
+	}
+	return c.hear(ctx, answer)
+}
+
+// hear waits until the child prints a line that begins so.
+func (c *child) hear(ctx context.Context, begin string) error {
+	for {
+		select {
+		case line := <-c.said:
+			if strings.HasPrefix(line, begin) {
+				return nil
+			}
+		case <-c.drained:
+			return fmt.Errorf("the owner's process ended before it said %q", begin)
+		case <-ctx.Done():
+			return fmt.Errorf("the owner's process did not say %q: %w", begin, ctx.Err())
+		}
+	}
 }
 
 func (c *child) pid() int { return c.command.Process.Pid }

@@ -45,7 +45,7 @@ func crash(set settings, owner *child, dir string) step {
 func takeOver(set settings, dir string, successor **running) step {
 	return step{"takeover", "another owner, with an empty disk", func(ctx context.Context) (string, error) {
 		begin := time.Now()
-		owner, err := startOwner(ctx, set, dir)
+		owner, err := startOwner(ctx, set, dir, transfers{})
 		if err != nil {
 			return "", err
 		}

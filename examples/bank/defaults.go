@@ -17,6 +17,10 @@ func (s *settings) complete(extra bool) error {
 		return fmt.Errorf("-role %q: choose story, owner or caller", s.role)
 	case s.role == roleCaller && len(s.brokers) == 0:
 		return errors.New("a caller needs a broker: set MUSTER_BROKERS to what the owner has printed")
+	case s.http != "" && s.role == roleCaller:
+		return errors.New("-http: the face belongs to an owner; leave out -role caller")
+	case s.http != "":
+		s.role = roleOwner
 	}
 	if s.session == 0 {
 		s.session = 6 * time.Second

@@ -13,8 +13,9 @@ import (
 // desk is a customer of the owner: a service that owns nothing and has a client.
 type desk struct {
 	*running
-	teller   *teller
-	ada, bob string // account ids
+	teller             *teller
+	ada, bob, eve, fay string // account ids
+	mark               string // at the end of every id
 }
 
 func openDesk(ctx context.Context, set settings, t *teller) (*desk, error) {
@@ -22,7 +23,9 @@ func openDesk(ctx context.Context, set settings, t *teller) (*desk, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &desk{running: svc, teller: t, ada: "ada" + set.mark, bob: "bob" + set.mark}, nil
+	return &desk{
+		running: svc, teller: t, ada: "ada" + set.mark, bob: "bob" + set.mark, eve: "eve" + set.mark, fay: "fay" + set.mark, mark: set.mark,
+	}, nil
 }
 
 func (d *desk) open(id, holder string) step {

@@ -1,11 +1,13 @@
-// Bank shows Muster at work: accounts that are opened, filled and emptied, a refusal, a conflict, a retry, and an owner that is killed.
+// Bank shows Muster at work: accounts that are opened, filled and emptied, transfers between them, a refusal, a
+// conflict, a retry, and an owner that is killed in the middle.
 //
 //	go run ./examples/bank                                    the whole story, on a broker inside the process
 //	MUSTER_BROKERS=host:9092 go run ./examples/bank           the same on a real Kafka
 //	go run ./examples/bank -role owner                        one process owns the accounts ...
 //	MUSTER_BROKERS=... go run ./examples/bank -role caller    ... and another one is its customer
+//	go run ./examples/bank -http :8080                        an owner that speaks HTTP, until Ctrl-C
 //
-// Where to read: package bank is the contract, account.go and decide.go are the owner's part of it, desk.go is the caller's, story.go says what happens in which order.
+// Where to read: package bank is the contract; account.go, decide.go and transfer.go are the owner's part of it, desk.go is the caller's, face.go speaks HTTP, story.go says what happens in which order.
 package main
 
 import (

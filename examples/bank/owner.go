@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/seed-3eec0498/muster/service"
 )
@@ -14,11 +17,12 @@ import (
 // readyLine is how the line begins that an owner prints when it serves.
 const readyLine = "ready: "
 
-// startOwner starts a service that owns the accounts, with its local state in dir.
-func startOwner(ctx context.Context, set settings, dir string) (*running, error) {
+// startOwner starts a service that owns accounts and transfers, with its local state in dir.
+func startOwner(ctx context.Context, set settings, dir string, t transfers) (*running, error) {
 	return start(ctx, service.Config{
 		Name: "bank", Brokers: set.brokers, Prefix: set.prefix, DataDir: dir, SessionTimeout: set.session, Logger: set.logger,
-	}, newAccount())
+		Metrics: prometheus.NewRegistry(),
+	}, parts(t)...)
 }
 
 // ownAccounts is the role of an owner: it serves until it is interrupted.
@@ -35,27 +39,44 @@ func ownAccounts(ctx context.Context, set settings, in io.Reader, out io.Writer)
 		}
 		defer os.RemoveAll(dir)
 	}
+	var listener net.Listener
+	if set.http != "" {
+		if listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", set.http); err != nil {
+			return fmt.Errorf("-http: %w", err)
+		}
+		defer listener.Close()
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	handler := transfers{}
 	if set.attached {
+		middle := &halfway{out: out}
+		handler.halfway = middle.wait
 		go func() { // ends with the process, if not before: nothing can interrupt this read
-			_, _ = io.Copy(io.Discard, in)
+			middle.listen(in)
 			cancel()
 		}()
 	}
-	owner, err := startOwner(ctx, set, dir)
+	owner, err := startOwner(ctx, set, dir, handler)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "broker: %s\n%s%s owns group accounts; Ctrl-C ends it\n", broker, readyLine, owner.Instance())
+	fmt.Fprintf(out, "broker: %s\n%s%s owns groups accounts and transfers; Ctrl-C ends it\n", broker, readyLine, owner.Instance())
+	if listener != nil {
+		fmt.Fprintf(out, "http: listening on http://%s\n", reachable(listener))
+	}
 	if !set.attached {
 		fmt.Fprintf(out, "call it from another terminal:\n  MUSTER_BROKERS=%s go run ./examples/bank -role caller -prefix %s\n", strings.Join(set.brokers, ","), set.prefix)
 	}
-	select {
-	case <-ctx.Done():
-	case <-owner.ended:
+	if listener != nil {
+		err = serveHTTP(ctx, listener, newFace(owner.Client(), owner.Handler()), owner.ended)
+	} else {
+		select {
+		case <-ctx.Done():
+		case <-owner.ended:
+		}
 	}
-	if err := owner.stop(); err != nil {
+	if err := errors.Join(err, owner.stop()); err != nil {
 		return err
 	}
 	if ctx.Err() == nil {

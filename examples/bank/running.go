@@ -7,7 +7,7 @@ import (
 	"github.com/seed-3eec0498/muster/service"
 )
 
-// running is a service whose Run is under way on a goroutine of its own, which stop joins.
+// running is a service whose Run is under way on a goroutine of its own, which stop ends and joins.
 type running struct {
 	*service.Service
 	cancel context.CancelFunc
@@ -22,10 +22,12 @@ func start(ctx context.Context, cfg service.Config, parts ...service.Part) (*run
 		return nil, err
 	}
 	running := &running{Service: svc, ended: make(chan struct{})}
-	ctx, running.cancel = context.WithCancel(ctx)
+	// It outlives ctx, so that what needs the service can end before it does.
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	running.cancel = end
 	go func() {
 		defer close(running.ended)
-		running.err = svc.Run(ctx)
+		running.err = svc.Run(life)
 	}()
 	soon, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

@@ -56,7 +56,15 @@ func (s *story) tell(ctx context.Context) error {
 		return err
 	}
 	d := s.desk
+	orders := make([]order, 5)
+	for i := range orders {
+		orders[i] = d.order(fmt.Sprintf("transfer-%d", 4+i), d.eve, d.fay, 10_00, "a share")
+	}
 	return s.teller.chapter(ctx, "The owner crashes",
+		d.cutShort(s.first, orders[0]),
+		d.balance(d.eve, 240_00, 6),
+		d.together(290_00, d.eve, d.fay),
+		d.send(orders[1:]),
 		d.flood(d.bob, 20, 1_00),
 		crash(s.set, s.first, s.firstDisk),
 		takeOver(s.set, s.secondDisk, &s.second),
@@ -66,5 +74,9 @@ func (s *story) tell(ctx context.Context) error {
 		d.repeatGift(175_00, 4),
 		d.withdraw(d.ada, 75_00, "shoes", 100_00, 5),
 		d.statement(d.ada, 100_00, 5),
+		d.finish(orders),
+		d.balance(d.eve, 200_00, 10),
+		d.balance(d.fay, 100_00, 7),
+		d.together(300_00, d.eve, d.fay),
 	)
 }

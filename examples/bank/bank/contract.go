@@ -25,3 +25,15 @@ var (
 	Credited = muster.NewEvent[*bankpb.Credited](Accounts, "bank.Credited")
 	Debited  = muster.NewEvent[*bankpb.Debited](Accounts, "bank.Debited")
 )
+
+// Transfers is a group of its own: a transfer belongs to neither of its two accounts. The aggregate id is the transfer's.
+var Transfers = muster.NewGroup("transfers", muster.Partitions(6))
+
+// Transfer moves money between two accounts. It answers with the account that has paid.
+var Transfer = muster.NewCommand[*bankpb.TransferMoney, *bankpb.Account](Transfers, "bank.Transfer")
+
+// How a transfer can end, if it was not refused before anything moved.
+var (
+	Transferred = muster.NewEvent[*bankpb.Transferred](Transfers, "bank.Transferred")
+	GivenBack   = muster.NewEvent[*bankpb.GivenBack](Transfers, "bank.GivenBack")
+)

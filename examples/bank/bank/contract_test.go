@@ -6,33 +6,40 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/examples/bank/bank"
 )
 
 func TestContractIsSound(t *testing.T) {
-	if err := bank.Accounts.Validate(); err != nil {
-		t.Error(err)
+	for _, group := range []*muster.Group{bank.Accounts, bank.Transfers} {
+		if err := group.Validate(); err != nil {
+			t.Error(err)
+		}
+		if got := group.Partitions(); got != 6 {
+			t.Errorf("%s has %d partitions, want 6: it is fixed for life", group.Name(), got)
+		}
 	}
 }
 
 // What the names are on the wire is for ever: records of earlier versions carry them.
 func TestWireNamesStay(t *testing.T) {
 	for got, want := range map[string]string{
-		bank.Accounts.Name(): "accounts",
-		bank.Open.Name():     "bank.Open",
-		bank.Deposit.Name():  "bank.Deposit",
-		bank.Withdraw.Name(): "bank.Withdraw",
-		bank.Balance.Name():  "bank.Balance",
-		bank.Opened.Name():   "bank.Opened",
-		bank.Credited.Name(): "bank.Credited",
-		bank.Debited.Name():  "bank.Debited",
+		bank.Accounts.Name():    "accounts",
+		bank.Open.Name():        "bank.Open",
+		bank.Deposit.Name():     "bank.Deposit",
+		bank.Withdraw.Name():    "bank.Withdraw",
+		bank.Balance.Name():     "bank.Balance",
+		bank.Opened.Name():      "bank.Opened",
+		bank.Credited.Name():    "bank.Credited",
+		bank.Debited.Name():     "bank.Debited",
+		bank.Transfers.Name():   "transfers",
+		bank.Transfer.Name():    "bank.Transfer",
+		bank.Transferred.Name(): "bank.Transferred",
+		bank.GivenBack.Name():   "bank.GivenBack",
 	} {
 		if got != want {
 			t.Errorf("name %q, want %q", got, want)
 		}
-	}
-	if got := bank.Accounts.Partitions(); got != 6 {
-		t.Errorf("%d partitions, want 6", got)
 	}
 }
 

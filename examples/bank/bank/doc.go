@@ -12,4 +12,13 @@
 //	Deposit    Credited          NotFound, InvalidArgument when the amount is not positive
 //	Withdraw   Debited           the same, and FailedPrecondition with a bankpb.Overdraft when the balance is too low
 //	Balance                      NotFound
+//
+// A transfer is no business of one account, so it has a group of its own. [Transfer] takes the money from one account and brings it to the
+// other one:
+//
+//	Transfer   Transferred       InvalidArgument, or what the first account says to the withdrawal: then nothing has moved
+//	           GivenBack         what the second account says to the deposit: then the money is on its way back
+//
+// Its owner may also answer Unavailable, and a caller may get no answer in time: the transfer is not finished then. Sent again with the same
+// command id it goes on where it was, and moves the money once.
 package bank

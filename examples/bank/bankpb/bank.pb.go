@@ -318,6 +318,75 @@ func (x *Overdraft) GetMissing() int64 {
 	return 0
 }
 
+// TransferMoney asks to move money from one account to another.
+type TransferMoney struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          string                 `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	To            string                 `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	Amount        int64                  `protobuf:"varint,3,opt,name=amount,proto3" json:"amount,omitempty"` // above zero
+	Text          string                 `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`      // for both statements
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TransferMoney) Reset() {
+	*x = TransferMoney{}
+	mi := &file_examples_bank_bankpb_bank_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TransferMoney) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TransferMoney) ProtoMessage() {}
+
+func (x *TransferMoney) ProtoReflect() protoreflect.Message {
+	mi := &file_examples_bank_bankpb_bank_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TransferMoney.ProtoReflect.Descriptor instead.
+func (*TransferMoney) Descriptor() ([]byte, []int) {
+	return file_examples_bank_bankpb_bank_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *TransferMoney) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *TransferMoney) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *TransferMoney) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+func (x *TransferMoney) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 // Opened says that an account exists now. It is the first event of each.
 type Opened struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -328,7 +397,7 @@ type Opened struct {
 
 func (x *Opened) Reset() {
 	*x = Opened{}
-	mi := &file_examples_bank_bankpb_bank_proto_msgTypes[6]
+	mi := &file_examples_bank_bankpb_bank_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -340,7 +409,7 @@ func (x *Opened) String() string {
 func (*Opened) ProtoMessage() {}
 
 func (x *Opened) ProtoReflect() protoreflect.Message {
-	mi := &file_examples_bank_bankpb_bank_proto_msgTypes[6]
+	mi := &file_examples_bank_bankpb_bank_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -353,7 +422,7 @@ func (x *Opened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Opened.ProtoReflect.Descriptor instead.
 func (*Opened) Descriptor() ([]byte, []int) {
-	return file_examples_bank_bankpb_bank_proto_rawDescGZIP(), []int{6}
+	return file_examples_bank_bankpb_bank_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Opened) GetHolder() string {
@@ -374,7 +443,7 @@ type Credited struct {
 
 func (x *Credited) Reset() {
 	*x = Credited{}
-	mi := &file_examples_bank_bankpb_bank_proto_msgTypes[7]
+	mi := &file_examples_bank_bankpb_bank_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -386,7 +455,7 @@ func (x *Credited) String() string {
 func (*Credited) ProtoMessage() {}
 
 func (x *Credited) ProtoReflect() protoreflect.Message {
-	mi := &file_examples_bank_bankpb_bank_proto_msgTypes[7]
+	mi := &file_examples_bank_bankpb_bank_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -399,7 +468,7 @@ func (x *Credited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credited.ProtoReflect.Descriptor instead.
 func (*Credited) Descriptor() ([]byte, []int) {
-	return file_examples_bank_bankpb_bank_proto_rawDescGZIP(), []int{7}
+	return file_examples_bank_bankpb_bank_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Credited) GetAmount() int64 {
@@ -427,7 +496,7 @@ type Debited struct {
 
 func (x *Debited) Reset() {
 	*x = Debited{}
-	mi := &file_examples_bank_bankpb_bank_proto_msgTypes[8]
+	mi := &file_examples_bank_bankpb_bank_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -439,7 +508,7 @@ func (x *Debited) String() string {
 func (*Debited) ProtoMessage() {}
 
 func (x *Debited) ProtoReflect() protoreflect.Message {
-	mi := &file_examples_bank_bankpb_bank_proto_msgTypes[8]
+	mi := &file_examples_bank_bankpb_bank_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -452,7 +521,7 @@ func (x *Debited) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Debited.ProtoReflect.Descriptor instead.
 func (*Debited) Descriptor() ([]byte, []int) {
-	return file_examples_bank_bankpb_bank_proto_rawDescGZIP(), []int{8}
+	return file_examples_bank_bankpb_bank_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Debited) GetAmount() int64 {
@@ -465,6 +534,136 @@ func (x *Debited) GetAmount() int64 {
 func (x *Debited) GetText() string {
 	if x != nil {
 		return x.Text
+	}
+	return ""
+}
+
+// Transferred says that a transfer is complete: one account was debited and the other one credited.
+type Transferred struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          string                 `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	To            string                 `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	Amount        int64                  `protobuf:"varint,3,opt,name=amount,proto3" json:"amount,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Transferred) Reset() {
+	*x = Transferred{}
+	mi := &file_examples_bank_bankpb_bank_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Transferred) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Transferred) ProtoMessage() {}
+
+func (x *Transferred) ProtoReflect() protoreflect.Message {
+	mi := &file_examples_bank_bankpb_bank_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Transferred.ProtoReflect.Descriptor instead.
+func (*Transferred) Descriptor() ([]byte, []int) {
+	return file_examples_bank_bankpb_bank_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Transferred) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *Transferred) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *Transferred) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+// GivenBack says that a transfer has failed after the withdrawal, and that the money is on its way back.
+type GivenBack struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	From          string                 `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	To            string                 `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	Amount        int64                  `protobuf:"varint,3,opt,name=amount,proto3" json:"amount,omitempty"`
+	Reason        string                 `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"` // why the other account did not take it
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GivenBack) Reset() {
+	*x = GivenBack{}
+	mi := &file_examples_bank_bankpb_bank_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GivenBack) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GivenBack) ProtoMessage() {}
+
+func (x *GivenBack) ProtoReflect() protoreflect.Message {
+	mi := &file_examples_bank_bankpb_bank_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GivenBack.ProtoReflect.Descriptor instead.
+func (*GivenBack) Descriptor() ([]byte, []int) {
+	return file_examples_bank_bankpb_bank_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *GivenBack) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *GivenBack) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *GivenBack) GetAmount() int64 {
+	if x != nil {
+		return x.Amount
+	}
+	return 0
+}
+
+func (x *GivenBack) GetReason() string {
+	if x != nil {
+		return x.Reason
 	}
 	return ""
 }
@@ -489,7 +688,12 @@ const file_examples_bank_bankpb_bank_proto_rawDesc = "" +
 	"GetBalance\"?\n" +
 	"\tOverdraft\x12\x18\n" +
 	"\abalance\x18\x01 \x01(\x03R\abalance\x12\x18\n" +
-	"\amissing\x18\x02 \x01(\x03R\amissing\" \n" +
+	"\amissing\x18\x02 \x01(\x03R\amissing\"_\n" +
+	"\rTransferMoney\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\tR\x02to\x12\x16\n" +
+	"\x06amount\x18\x03 \x01(\x03R\x06amount\x12\x12\n" +
+	"\x04text\x18\x04 \x01(\tR\x04text\" \n" +
 	"\x06Opened\x12\x16\n" +
 	"\x06holder\x18\x01 \x01(\tR\x06holder\"6\n" +
 	"\bCredited\x12\x16\n" +
@@ -497,7 +701,16 @@ const file_examples_bank_bankpb_bank_proto_rawDesc = "" +
 	"\x04text\x18\x02 \x01(\tR\x04text\"5\n" +
 	"\aDebited\x12\x16\n" +
 	"\x06amount\x18\x01 \x01(\x03R\x06amount\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04textB6Z4github.com/seed-3eec0498/muster/examples/bank/bankpbb\x06proto3"
+	"\x04text\x18\x02 \x01(\tR\x04text\"I\n" +
+	"\vTransferred\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\tR\x02to\x12\x16\n" +
+	"\x06amount\x18\x03 \x01(\x03R\x06amount\"_\n" +
+	"\tGivenBack\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\tR\x02to\x12\x16\n" +
+	"\x06amount\x18\x03 \x01(\x03R\x06amount\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reasonB6Z4github.com/seed-3eec0498/muster/examples/bank/bankpbb\x06proto3"
 
 var (
 	file_examples_bank_bankpb_bank_proto_rawDescOnce sync.Once
@@ -511,7 +724,7 @@ func file_examples_bank_bankpb_bank_proto_rawDescGZIP() []byte {
 	return file_examples_bank_bankpb_bank_proto_rawDescData
 }
 
-var file_examples_bank_bankpb_bank_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_examples_bank_bankpb_bank_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_examples_bank_bankpb_bank_proto_goTypes = []any{
 	(*Account)(nil),       // 0: muster.examples.bank.Account
 	(*OpenAccount)(nil),   // 1: muster.examples.bank.OpenAccount
@@ -519,9 +732,12 @@ var file_examples_bank_bankpb_bank_proto_goTypes = []any{
 	(*WithdrawMoney)(nil), // 3: muster.examples.bank.WithdrawMoney
 	(*GetBalance)(nil),    // 4: muster.examples.bank.GetBalance
 	(*Overdraft)(nil),     // 5: muster.examples.bank.Overdraft
-	(*Opened)(nil),        // 6: muster.examples.bank.Opened
-	(*Credited)(nil),      // 7: muster.examples.bank.Credited
-	(*Debited)(nil),       // 8: muster.examples.bank.Debited
+	(*TransferMoney)(nil), // 6: muster.examples.bank.TransferMoney
+	(*Opened)(nil),        // 7: muster.examples.bank.Opened
+	(*Credited)(nil),      // 8: muster.examples.bank.Credited
+	(*Debited)(nil),       // 9: muster.examples.bank.Debited
+	(*Transferred)(nil),   // 10: muster.examples.bank.Transferred
+	(*GivenBack)(nil),     // 11: muster.examples.bank.GivenBack
 }
 var file_examples_bank_bankpb_bank_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -542,7 +758,7 @@ func file_examples_bank_bankpb_bank_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_examples_bank_bankpb_bank_proto_rawDesc), len(file_examples_bank_bankpb_bank_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   9,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

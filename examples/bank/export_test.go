@@ -1,0 +1,4 @@
+package main
+
+// What tests need of the program beside Main.
+var NewFace = newFace

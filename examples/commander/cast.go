@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+func (s *story) registration() step {
+	return step{"service", "registration", func(ctx context.Context) (_ string, err error) {
+		cfg := s.set.service("registration")
+		cfg.DataDir = s.disk
+		if s.owner, err = start(ctx, cfg, parts()...); err != nil {
+			return "", err
+		}
+		return "owns groups users and mails", nil
+	}}
+}
+
+func (s *story) open(what string) step {
+	return step{"service", "website", func(ctx context.Context) (_ string, err error) {
+		s.website, err = openWebsite(ctx, s.set, s.teller)
+		return what, err
+	}}
+}
+
+func (s *story) close() step {
+	return step{"service", "website", func(context.Context) (string, error) {
+		stopped := s.website.stop()
+		s.website = nil
+		return "drained and gone", stopped
+	}}
+}
+
+// welcomed waits until the subscriber has the list; each user is on it once.
+func (s *story) welcomed(ids ...string) step {
+	return step{"events", "MailSent, as the subscriber has them", func(ctx context.Context) (string, error) {
+		return fmt.Sprintf("welcomed: %s", strings.Join(ids, ", ")), s.website.list.await(ctx, ids...)
+	}}
+}
+
+// end stops everything that is still running.
+func (s *story) end() (err error) {
+	if s.website != nil {
+		err = s.website.stop()
+	}
+	if s.owner != nil {
+		err = errors.Join(err, s.owner.stop())
+	}
+	return err
+}
