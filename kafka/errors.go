@@ -86,10 +86,11 @@ func classify(err error) (code muster.Code, retry bool, next string) {
 		return muster.Unauthenticated, false, "this listener does not offer the mechanism; set SASL.Mechanism to one of its sasl.enabled.mechanisms"
 	case errors.Is(err, kerr.IllegalSaslState):
 		return muster.Unauthenticated, false, "this listener asks for no SASL; leave SASL.Mechanism empty, or take the address of the SASL listener"
-	case connectCause(err) == CauseTLS:
-		return muster.Unauthenticated, false, "does this port want TLS? then set TLS.Enabled"
-	case connectCause(err) == CauseAuth:
-		return muster.Unauthenticated, false, "does this listener ask for SASL? then set SASL.Mechanism and the credentials"
+	case cutAtOnce(err): // a broker that was killed looks the same as one that wants another protocol: so it is tried again, and the hint stays
+		if connectCause(err) == CauseTLS {
+			return muster.Unavailable, true, "does this port want TLS? then set TLS.Enabled"
+		}
+		return muster.Unavailable, true, "does this listener ask for SASL? then set SASL.Mechanism and the credentials"
 	case errors.Is(err, kerr.MessageTooLarge), errors.Is(err, kerr.RecordListTooLarge):
 		return muster.InvalidArgument, false, "send less in one message, or raise max.message.bytes of the topic"
 	case errors.Is(err, kerr.UnknownTopicOrPartition):
@@ -130,12 +131,15 @@ func dialing(err error) bool {
 	return is && op.Op == "dial"
 }
 
+// cutAtOnce tells whether a connection was closed before its first answer.
+func cutAtOnce(err error) bool {
+	_, is := errors.AsType[*kgo.ErrFirstReadEOF](err)
+	return is
+}
+
 // broken tells whether err is the connection's fault.
 func broken(err error) bool {
 	if _, is := errors.AsType[net.Error](err); is {
-		return true
-	}
-	if _, is := errors.AsType[*kgo.ErrFirstReadEOF](err); is {
 		return true
 	}
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || kgo.IsRetryableBrokerErr(err)

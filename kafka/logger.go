@@ -46,6 +46,9 @@ func (s spy) connection(err error) error {
 	if cause == "" {
 		return err
 	}
+	if cutAtOnce(err) { // a killed broker does that, too: a hint in the log is all that can be given
+		cause = CauseDial
+	}
 	err = s.explain(err)
 	s.link.failed(cause, err)
 	return err
