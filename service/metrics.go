@@ -37,16 +37,27 @@ type metrics struct {
 	exhausted   *prometheus.CounterVec
 	rebalances  prometheus.Counter
 
+	handling     *prometheus.HistogramVec
+	sending      *prometheus.HistogramVec
+	sendFailures *prometheus.CounterVec
+
 	subscriptions subscriptionMetrics
 	marked        *prometheus.CounterVec
 }
 
-// stageBuckets reach from 50 µs to about 6.5 s.
-var stageBuckets = prometheus.ExponentialBuckets(50e-6, 2, 18)
+// stageBuckets are in seconds. They are close together from 1 to 50 ms, where a commit ends, so that the share of commits that took so much
+// longer than the median can be told.
+var stageBuckets = []float64{
+	50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 3e-3, 5e-3, 7.5e-3, 10e-3, 12.5e-3, 15e-3, 20e-3, 25e-3, 30e-3, 40e-3, 50e-3, 75e-3,
+	100e-3, 250e-3, 500e-3, 1, 2.5, 5, 10, 30,
+}
 
 func newMetrics(registerer prometheus.Registerer) *metrics {
 	m := &metrics{registerer: registerer}
 	m.stages = m.histogram("stage_seconds", "Time of one stage of a batch: decide, claim, produce, offsets, end, commit, store.", stageBuckets, "group", "stage")
+	m.handling = m.histogram("handle_seconds", "Time of one execution of a handler with the middleware around it.", stageBuckets, "group", "type")
+	m.sending = m.histogram("send_seconds", "Time of one call, until its outcome, or of one send, until it is durable.", stageBuckets, "group", "stage", "type")
+	m.sendFailures = m.counter("send_failures_total", "Calls and sends that ended with an error, refusals included, by code.", "group", "stage", "code")
 	m.batch = m.histogram("batch_commands", "Commands decided in one batch.", prometheus.ExponentialBuckets(1, 2, 14), "group")
 	m.events = m.counter("events_total", "Events committed.", "group")
 	m.written = m.counter("written_commands_total", "Commands that stateless handlers wrote in their transaction, committed.", "group")
