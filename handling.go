@@ -23,16 +23,16 @@ func (p *Processor) traced(ctx context.Context, x *execution) (outcome *Outcome,
 		Stage: StageHandle, Group: m.Group, Partition: m.Partition, Type: m.Type, CommandID: m.ID, Count: 1, Parent: m.Trace(),
 	})
 	m.setTrace(span.Context())
-	defer func() { endSpan(span, refusal) }()
+	defer func() { endSpan(span, outcome, refusal) }()
 	if p.chain == nil {
 		return x.run(ctx)
 	}
 	return p.surrounded(ctx, x)
 }
 
-func endSpan(span Span, refusal *Error) {
+func endSpan(span Span, outcome *Outcome, refusal *Error) {
 	if refusal == nil { // a nil *Error in an error is not nil
-		span.End(nil)
+		span.End(outcome.Err())
 		return
 	}
 	span.End(refusal)
@@ -46,6 +46,9 @@ func (p *Processor) surrounded(ctx context.Context, x *execution) (outcome *Outc
 		x.spoilt = true // somebody is still in it: nothing of it may be touched
 		return nil, refuse(Internal, ReasonOverrun, "a middleware around %s returned while the handler was still running; it must wait for next", x.cmd.Type)
 	}
+	if err != nil && err == call.told || err == nil && out != nil && out == call.outcome { //nolint:errorlint // the very error that stands for the answer
+		return call.outcome, nil
+	}
 	if err == nil && out != nil {
 		err = out.Err() // an outcome that is a refusal, made by a middleware
 	}
@@ -56,9 +59,6 @@ func (p *Processor) surrounded(ctx context.Context, x *execution) (outcome *Outc
 	}
 	if x.spoilt = call.inner != nil; out == nil {
 		return nil, refuse(Internal, ReasonBadResult, "a middleware around %s returned neither outcome nor error", x.cmd.Type)
-	}
-	if out == call.outcome {
-		return out, nil
 	}
 	own := *out
 	own.Revision, own.Position, own.Repeated, own.Omitted = x.cmd.Revision, Position{}, false, false
@@ -88,11 +88,14 @@ func (c *Invocation) handle(ctx context.Context) (*Outcome, error) {
 	}
 	outcome, refusal := c.x.run(ctx)
 	c.outcome, c.inner = outcome, refusal
+	if refusal == nil {
+		c.told = outcome.Err()
+	}
 	c.phase.Store(handled)
 	if refusal != nil {
 		return nil, refusal
 	}
-	return outcome, nil
+	return outcome, c.told
 }
 
 // verdict gives the refusal that travels. The toolkit's own words keep what they mean; all else is a middleware's word, as a handler's would be.

@@ -52,6 +52,7 @@ type Invocation struct {
 	write   func(ctx context.Context) (*Outcome, error) // of the other stages
 	phase   atomic.Int32                                // whether the handler has begun and ended
 	outcome *Outcome                                    // what the handler answered, as inner
+	told    error                                       // a refusal that goes with what the handler wrote, as of an error event; likewise
 	inner   *Error                                      // what the handler refused with; written before phase becomes handled
 }
 
