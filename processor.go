@@ -110,6 +110,18 @@ func (p *Processor) take(partition int32) *owned {
 	return p.owned[partition]
 }
 
+// Residents gives how many aggregates are held decoded in memory, as of the last batch of each partition. One that was used lately may count twice.
+// Safe for concurrent use.
+func (p *Processor) Residents() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	sum := int64(0)
+	for _, o := range p.owned {
+		sum += o.size.Load()
+	}
+	return int(sum)
+}
+
 // load makes a resident usable: the stored state, and on top of it what was accepted in the round in hand.
 func (p *Processor) load(partition int32, r *resident) error {
 	if r.loaded {

@@ -65,7 +65,7 @@ func TestReadMetrics(t *testing.T) {
 		{"muster_suspensions_total", group, 0},
 		{"muster_stops_total", group, 0},
 		{"muster_calls_waiting", nil, 0},
-		{"muster_replies_late", nil, 0},
+		{"muster_late_replies_total", nil, 0},
 	} {
 		if got := st.counter(c.name, c.labels); got != c.want {
 			t.Errorf("%s%v is %v; want %v", c.name, c.labels, got, c.want)

@@ -24,6 +24,7 @@ func (o *owner) recover(t *tenure, p int32) {
 		err := o.replay(ctx, p)
 		if err == nil {
 			o.board.set(o.group.Name(), p, Serving, "", nil)
+			o.takeovers.serves(p, o.clock.Now())
 			t.change.Serve(p)
 			o.metrics.recovery.WithLabelValues(o.group.Name()).Observe(time.Since(began).Seconds())
 			o.log.Info("partition serves", "group", o.group.Name(), "partition", p, "recovered_in", time.Since(began))

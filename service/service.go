@@ -148,6 +148,9 @@ func (s *Service) open(ctx context.Context, behaviours []*muster.Behaviour, subs
 	}
 	s.gauges()
 	s.linkMetrics()
+	for _, o := range s.owners {
+		s.metrics.begin(o.group.Name())
+	}
 	return s.metrics.register()
 }
 
