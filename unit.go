@@ -228,7 +228,7 @@ func (u *Unit) finish() (again bool) {
 		return false
 	}
 	if u.careful {
-		u.round.fail(fmt.Errorf("%s[%d]: state of aggregate %q cannot be encoded: %w", u.round.p.behaviour.group.name, u.owned.partition, u.r.id, err))
+		u.round.fail(fmt.Errorf("%s[%d]: the state of an aggregate cannot be encoded: %w", u.round.p.behaviour.group.name, u.owned.partition, err))
 		return false
 	}
 	u.r.accepted = u.r.accepted[:u.mark]

@@ -42,7 +42,9 @@ func TestMiddlewareOfAService(t *testing.T) {
 	cfg := st.config()
 	cfg.Handling = []muster.Middleware{c.around("outer"), muster.ForType(st.balance, c.around("query"))}
 	cfg.Sending = []muster.Middleware{c.around("sender"), muster.ForType(st.withdraw, func(muster.Invoke) muster.Invoke {
-		return func(context.Context, *muster.Invocation) (*muster.Outcome, error) { return nil, errors.New("closed today") }
+		return func(context.Context, *muster.Invocation) (*muster.Outcome, error) {
+			return nil, errors.New("closed today")
+		}
 	})}
 	owner := st.owner(nil)
 	owner.Use(c.around("inner"))

@@ -114,13 +114,13 @@ func (l *lane) process(hard context.Context, work *consumer.Work) (done int, sus
 			l.settleTransaction(hard)
 			return 0, &suspension{partitions: work.Partitions(), why: "unknown-outcome", cause: err}
 		case errors.Is(err, muster.ErrFenced):
-			l.o.log.Warn("fenced; the batch belongs to the new owner", "group", l.o.group.Name(), "lane", l.index, "error", err)
+			l.o.log.Warn("fenced; the batch belongs to the new owner", "group", l.o.group.Name(), "lane", l.index, "partitions", work.Partitions(), "error", err)
 			return 0, nil
 		}
 		for _, fault := range muster.RecordFaults(err) {
 			culprits[fault.CommandID] = fault
 		}
-		l.o.log.Warn("transaction aborted, deciding again", "group", l.o.group.Name(), "lane", l.index, "attempt", batch.Attempt, "error", err)
+		l.o.log.Warn("transaction aborted, deciding again", "group", l.o.group.Name(), "lane", l.index, "partitions", work.Partitions(), "attempt", batch.Attempt, "error", err)
 		if !again.wait(hard) {
 			return 0, nil
 		}
@@ -174,6 +174,7 @@ func (l *lane) commit(ctx context.Context, round *muster.Round) error {
 	l.o.metrics.stage(l.o.group.Name(), "commit", time.Since(began))
 	if err == nil {
 		l.o.metrics.committed(l.o.group.Name(), decision)
+		l.o.buried(decision)
 	}
 	return err
 }
@@ -198,7 +199,7 @@ func (l *lane) settle(ctx context.Context, round *muster.Round, work *consumer.W
 	dropped, err := l.o.replies.SendReplies(ctx, replies)
 	end(err)
 	if err != nil {
-		l.o.log.Warn("replies were not sent; callers that retry with the same id get them", "group", l.o.group.Name(), "lane", l.index, "error", err)
+		l.o.log.Warn("replies were not sent; callers that retry with the same id get them", "group", l.o.group.Name(), "lane", l.index, "partitions", work.Partitions(), "error", err)
 	}
 	l.o.metrics.replied(l.o.group.Name(), replies, dropped)
 	l.o.cfg.failpoint("answered")

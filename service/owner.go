@@ -240,7 +240,7 @@ func (o *owner) hold(s *suspension) {
 // suspend recovers partitions that are on hold.
 func (o *owner) suspend(s *suspension) {
 	for _, p := range s.partitions {
-		o.log.Warn("partition is read again", "group", o.group.Name(), "partition", p, "why", s.why, "cause", s.cause)
+		o.log.Warn("partition is read again", "group", o.group.Name(), "partition", p, "why", s.why, "cause", quiet(s.cause))
 		o.metrics.suspensions.WithLabelValues(o.group.Name(), s.why).Inc()
 		o.processor.Drop(p)
 		if s.reset {
