@@ -85,9 +85,9 @@ var said = map[string][]string{
 // A run with everything that can be told of: no line holds an aggregate id, a payload or the message of a refusal, and each says where it is from.
 func TestLogsHoldNoKeysAndNoPayloads(t *testing.T) {
 	st := newStage(t, kafkatest.Embedded(t, embedded.Config{}).Brokers(), 2)
-	log, wire := newLines(), &tap{}
+	log, wire := newLines(), &kafkatest.Tap{}
 	cfg := st.config()
-	cfg.Logger, cfg.Kafka.Options, cfg.TransactionTimeout = slog.New(log), wire.option(), 500*time.Millisecond
+	cfg.Logger, cfg.Kafka.Options, cfg.TransactionTimeout = slog.New(log), wire.Option(), 500*time.Millisecond
 	cfg.Handling = []muster.Middleware{muster.Logging(slog.New(log))}
 	cfg.Sending = cfg.Handling
 	const hidden = 987654321 // of a payload
@@ -117,14 +117,14 @@ func TestLogsHoldNoKeysAndNoPayloads(t *testing.T) {
 	}
 	st.write(st.command(account[0], `{"sekret":true}`, head("ce_id", "bad"), head("ce_type", "\x01"))) // a record that is no command
 	// An aborted commit, whose end nobody learns.
-	wire.arm(kmsg.EndTxn, 1_000_000, false)
+	wire.Arm(kmsg.EndTxn, 1_000_000, false)
 	aborted := make(chan error, 1)
 	go func() {
 		_, err := st.deposit.Call(ctx, s.Client(), account[0], deposit{Amount: 2})
 		aborted <- err
 	}()
 	st.until("an outcome is unknown", func() bool { return log.has("partition is read again") })
-	wire.mend()
+	wire.Mend()
 	if err := <-aborted; err != nil {
 		t.Errorf("the call over the abort: %v", err)
 	}
