@@ -106,6 +106,7 @@ func (m *metrics) begin(group string) {
 		m.suspensions: {"unknown-outcome", "foreign-writer", "store", "state"},
 		m.stops:       {"fold", "decode", "data-loss"},
 		m.rebuilds:    {"ahead", "diverged"},
+		m.hanging:     {"committed", "aborted", "unknown"},
 	} {
 		for _, value := range values {
 			c.WithLabelValues(group, value)

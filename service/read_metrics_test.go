@@ -82,7 +82,7 @@ func TestReadMetrics(t *testing.T) {
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
 			for _, l := range m.GetLabel() {
-				if !slices.Contains([]string{"group", "stage", "type", "code", "state", "reason", "cause"}, l.GetName()) || strings.Contains(l.GetValue(), "acc-1") {
+				if !slices.Contains([]string{"group", "stage", "type", "code", "state", "reason", "cause", "outcome"}, l.GetName()) || strings.Contains(l.GetValue(), "acc-1") {
 					t.Errorf("%s has the label %s=%s, which is not bounded", f.GetName(), l.GetName(), l.GetValue())
 				}
 			}
