@@ -98,15 +98,14 @@ func (c *Invocation) handle(ctx context.Context) (*Outcome, error) {
 	return outcome, c.told
 }
 
-// verdict gives the refusal that travels. The toolkit's own words keep what they mean; all else is a middleware's word, as a handler's would be.
+// verdict gives the refusal that travels. The toolkit's own words keep what they mean; all else is a middleware's word, and
+// means what it would as a handler's: [RetryLater] and [Drop], too.
 func (c *Invocation) verdict(err error) *Error {
 	e := refusalOf(err)
 	if _, panicked := e.cause.(*PanicError); panicked || e == c.inner { //nolint:errorlint // the cause itself, not what it may wrap
 		return e
 	}
-	refusal := *e
-	refusal.toolkit = false
-	return &refusal
+	return verdict(err, c.x.behaviour.isQuery(c.Command.Type))
 }
 
 // PanicError is the cause of a refusal with [ReasonPanic], on the side where the panic happened; it does not travel. Its text holds type

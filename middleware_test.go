@@ -205,6 +205,28 @@ func TestMiddlewareDecides(t *testing.T) {
 	}
 }
 
+// What a handler may ask for, a middleware may: another try, and to give a command up.
+func TestMiddlewareAsksForAnotherTry(t *testing.T) {
+	b := newBank()
+	w := surrounded(t, b, replaced(func(ctx context.Context, call *muster.Invocation, next muster.Invoke) (*muster.Outcome, error) {
+		switch call.Command.ID {
+		case "later":
+			return nil, muster.RetryLater(errors.New("the limit service is down"))
+		case "never":
+			return nil, muster.Drop("not for us")
+		}
+		return next(ctx, call)
+	}))
+	opened(w, "acc-1", "acc-2")
+	f := w.do(command("deposit", "acc-1", "later", order{Amount: 1}), command("deposit", "acc-2", "never", order{Amount: 1}))
+	if len(f.replies) != 1 || f.replies[0].CommandID != "never" || f.replies[0].Outcome.Reason != muster.ReasonDropped || len(f.decision.Dead) != 1 {
+		t.Errorf("%d replies, first %+v, %d dead letters", len(f.replies), f.replies[0].Outcome, len(f.decision.Dead))
+	}
+	if len(f.decision.Offsets) != 1 || len(f.decision.Offsets[0].Waiting) != 1 {
+		t.Errorf("waiting: %+v", f.decision.Offsets)
+	}
+}
+
 // A middleware that does not wait for the handler is refused, and what the handler does meanwhile reaches nobody.
 func TestMiddlewareThatDoesNotWait(t *testing.T) {
 	b := newBank()
