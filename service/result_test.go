@@ -22,8 +22,13 @@ func (st *stage) asked(by *running, id string) muster.Result[account] {
 
 // The result of a command outlives its caller: over a restart of the owner, over a takeover by another replica, and over the loss of the
 // store, which loses refusals only. While no owner runs, it is pending.
-func TestResultOutlivesItsCaller(t *testing.T) {
-	st := newStage(t, kafkatest.Brokers(t), 2)
+func TestResultOutlivesItsCaller(t *testing.T) { resultOutlives(t, kafkatest.Brokers(t)) }
+
+// The same on Apache Kafka.
+func TestResultOutlivesItsCallerOnKafka(t *testing.T) { resultOutlives(t, realBrokers(t)) }
+
+func resultOutlives(t *testing.T, brokers []string) {
+	st := newStage(t, brokers, 2)
 	caller := st.config()
 	caller.Name, caller.DataDir, caller.Metrics = kafkatest.UniqueName(t, "caller"), "", nil
 	asking := start(t, caller)
