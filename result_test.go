@@ -106,6 +106,25 @@ func TestResultOfWhatIsNotKept(t *testing.T) {
 	}
 }
 
+// A command that waits for another try is not decided: the question waits behind it, and its caller is told "pending".
+func TestResultOfWhatWaits(t *testing.T) {
+	b := newBank()
+	b.Hook = func(_ context.Context, root *muster.Root[account], _ order) (account, error) {
+		if root.Revision() == 0 {
+			return account{}, muster.RetryLater(errors.New("down"))
+		}
+		return root.State(), nil
+	}
+	w := newWorld(t, b.Account.Behaviour())
+	f := w.do(command("hooked", "acc-1", "h", order{}), question("acc-1", "h"), question("acc-2", "h"))
+	if len(f.replies) != 1 || len(f.decision.Offsets[0].Waiting) != 2 {
+		t.Fatalf("%d replies; consumed: %+v", len(f.replies), f.decision.Offsets)
+	}
+	if got := f.outcome(t, "ask-h", 0); len(got.Payload) != 0 {
+		t.Errorf("the other aggregate answers %+v", got)
+	}
+}
+
 // The caller's side: done with a value, done with a refusal, unknown, pending, not asked.
 func TestResultOfTheCaller(t *testing.T) {
 	b := newBank()
