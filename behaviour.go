@@ -19,6 +19,7 @@ type Behaviour struct {
 	reactions map[string]reaction                     // by command and query type
 	rest      *reaction                               // the catch-all; nil: none
 	evolve    map[string]evolver
+	around    []Middleware // outermost first
 	faults    []error
 }
 
@@ -55,7 +56,7 @@ func (b *Behaviour) reaction(name string) (reaction, bool) {
 }
 
 // isQuery tells whether messages of the given type only read.
-func (b *Behaviour) isQuery(name string) bool { return b.reactions[name].query }
+func (b *Behaviour) isQuery(name string) bool { return name == ResultQuery || b.reactions[name].query }
 
 // evolver gives the fold of an event type, and false when there is none.
 func (b *Behaviour) evolver(name string) (evolver, bool) {
@@ -99,6 +100,7 @@ func (b *Behaviour) handles(kind string, g *Group, name string, missing bool) bo
 // one command, two catch-alls, two contracts of one name) is reported by Validate.
 func Merge(first *Behaviour, others ...*Behaviour) *Behaviour {
 	m := *first
+	m.around = slices.Clone(first.around)
 	m.reactions, m.evolve, m.faults = maps.Clone(first.reactions), maps.Clone(first.evolve), slices.Clone(first.faults)
 	for _, b := range others {
 		m.add(b)
@@ -108,6 +110,7 @@ func Merge(first *Behaviour, others ...*Behaviour) *Behaviour {
 
 func (b *Behaviour) add(other *Behaviour) {
 	b.faults = append(b.faults, other.faults...)
+	b.around = append(b.around, other.around...)
 	if b.group != other.group {
 		b.faultf("group %q: two parts have contracts of their own for it; let both use one muster.Group value", b.group.name)
 	}

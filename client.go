@@ -22,6 +22,8 @@ type Client struct {
 	timeout time.Duration
 	now     func() time.Time
 	ready   func(context.Context) error // blocks until the reply reader knows its position
+	chain   Invoke                      // nil without middleware
+	tracer  Tracer                      // nil: off
 	waiting waiters
 }
 
@@ -37,12 +39,17 @@ type ClientConfig struct {
 	Ready func(context.Context) error
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Middleware stands around every call and send, the first one outermost.
+	Middleware []Middleware
+	// Tracer is told of every call and send. Nil means off.
+	Tracer Tracer
 }
 
 // NewClient makes a client over its ports.
 func NewClient(cfg ClientConfig) *Client {
 	c := &Client{
 		sender: cfg.Sender, codec: cfg.Codec, replyTo: cfg.ReplyTo, timeout: cfg.Timeout, now: cfg.Now, ready: cfg.Ready,
+		chain: chain(cfg.Middleware), tracer: cfg.Tracer,
 		waiting: waiters{byID: map[string][]*waiter{}},
 	}
 	if c.codec == nil {
@@ -60,8 +67,17 @@ func NewClient(cfg ClientConfig) *Client {
 // outgoing makes a command ready to be sent, everything about it checked.
 func (c *Client) outgoing(ctx context.Context, g *Group, name, id string, in any, opts []CallOption) (*outgoing, error) {
 	if c == nil {
-		return nil, refuse(FailedPrecondition, "no-client", "there is no client to send %s with; open a service and take its Client", name)
+		return nil, noClient(name)
 	}
+	return c.encoded(ctx, g, name, id, c.codec, in, opts)
+}
+
+func noClient(name string) *Error {
+	return refuse(FailedPrecondition, "no-client", "there is no client to send %s with; open a service and take its Client", name)
+}
+
+// encoded is outgoing with a codec of its own.
+func (c *Client) encoded(ctx context.Context, g *Group, name, id string, codec Codec, in any, opts []CallOption) (*outgoing, error) {
 	o, l := &outgoing{}, lineageFrom(ctx)
 	o.begin(c.now().UTC().Truncate(time.Microsecond), g, name, id)
 	if cause, ok := MetaFrom(ctx); ok {
@@ -73,7 +89,7 @@ func (c *Client) outgoing(ctx context.Context, g *Group, name, id string, in any
 	if o.timeout == 0 {
 		o.timeout = c.timeout
 	}
-	return o, o.seal(l, viaClient, c.codec, in)
+	return o, o.seal(l, viaClient, codec, in)
 }
 
 func commandPlace(cmd *Command) Place {
@@ -106,6 +122,13 @@ func (c *Client) Send(ctx context.Context, g *Group, cmd *Command) error {
 
 // SendAll writes commands of one group at once and returns when each is durable or has failed, with an error per command in their order.
 func (c *Client) SendAll(ctx context.Context, g *Group, cmds []*Command) []error {
+	if c.chain == nil && c.tracer == nil {
+		return c.sendAll(ctx, g, cmds)
+	}
+	return c.sendAround(ctx, g, cmds)
+}
+
+func (c *Client) sendAll(ctx context.Context, g *Group, cmds []*Command) []error {
 	errs := make([]error, len(cmds))
 	if c.waiting.isClosed() {
 		for i := range errs {
@@ -143,6 +166,14 @@ func (c *Client) Call(ctx context.Context, g *Group, cmd *Command) (*Outcome, er
 
 // call is Call with the progress, where onStep is not nil; onStep ends the call by answering false.
 func (c *Client) call(ctx context.Context, g *Group, cmd *Command, onStep func(*Step) bool) (*Outcome, error) {
+	if c.chain == nil && c.tracer == nil {
+		return c.exchange(ctx, g, cmd, onStep)
+	}
+	return c.callAround(ctx, g, cmd, onStep)
+}
+
+// exchange writes the command and waits.
+func (c *Client) exchange(ctx context.Context, g *Group, cmd *Command, onStep func(*Step) bool) (*Outcome, error) {
 	if c.replyTo.Topic == "" {
 		return nil, refuse(FailedPrecondition, "no-replies", "this client reads no replies; use Send, or open the service with a name")
 	}

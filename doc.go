@@ -12,6 +12,8 @@
 // A contract is values that owner and callers import: [NewGroup], [NewCommand], [NewQuery], [NewEvent]. The owner gives behaviour to it:
 // [NewAggregate] with [Decide], [Evolve] and [Answer]. A caller uses [CommandType.Call], [CommandType.Send] and [QueryType.Call].
 //
+// [Middleware] stands around handlers and around sends, a [Tracer] is told of both. [CommandType.Result] asks later what became of a command.
+//
 // # One command, from end to end
 //
 // Deposit.Call makes a [Command], checks it against the limits, registers a waiter under its id in the [Client], and writes one record

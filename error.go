@@ -80,6 +80,7 @@ const (
 	ReasonTooManyHops     = "too-many-hops"
 	ReasonBadOption       = "bad-option"
 	ReasonProgress        = "progress"
+	ReasonThrottled       = "throttled"
 )
 
 var reasonErrors = map[string]error{

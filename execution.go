@@ -24,6 +24,7 @@ type execution struct {
 	bytes     int // of events and written commands
 	readOnly  bool
 	closed    bool        // the handler has returned
+	spoilt    bool        // a middleware made something else of its refusal, or did not wait for it: nothing of it is kept
 	gone      atomic.Bool // set by Unit.GiveUp, read by a Writer: nobody takes the result any more
 	fault     *Error      // the first thing wrong with what was emitted; refuses the command
 }
@@ -110,7 +111,7 @@ func (x *execution) run(ctx context.Context) (outcome *Outcome, refusal *Error) 
 	defer func() {
 		x.closed = true
 		if v := recover(); v != nil {
-			outcome, refusal = nil, refuse(Internal, ReasonPanic, "handler of %s panicked: %s", x.cmd.Type, panicText(v))
+			outcome, refusal = nil, panicked("handler of "+x.cmd.Type, v)
 		}
 	}()
 	place := Place{

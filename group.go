@@ -129,6 +129,9 @@ func (g *Group) declare(kind, name string, faults ...error) {
 	if err := CheckType(name); err != nil {
 		g.faultf("group %q: %s %q: %v", g.name, kind, name, err)
 	}
+	if ReservedType(name) {
+		g.faultf("group %q: %s %q: names that begin with %q are the toolkit's own; rename it", g.name, kind, name, reservedPrefix)
+	}
 	g.mu.Lock()
 	taken := g.types[name]
 	g.types[name] = kind

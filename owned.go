@@ -1,5 +1,7 @@
 package muster
 
+import "sync/atomic"
+
 // owned is what the processor holds of one partition, between and during rounds. The lane that has the partition in hand reads and
 // writes it; its units touch only their own resident.
 //
@@ -7,6 +9,7 @@ package muster
 //	next <= offset of the next event this owner appends; the gap is at most markers, or the round before was aborted
 type owned struct {
 	partition  int32
+	size       atomic.Int64         // decoded aggregates, as of the end of the last round; metrics read
 	limit      int                  // decoded aggregates per generation
 	young, old map[string]*resident // two generations; the old one is dropped when the young one is full
 	dirty      []*resident
@@ -68,6 +71,7 @@ func (o *owned) endRound() {
 	clear(o.dirty)
 	o.dirty = o.dirty[:0]
 	clear(o.seen)
+	o.size.Store(int64(len(o.young) + len(o.old)))
 	if len(o.young) > o.limit {
 		o.old, o.young = o.young, make(map[string]*resident, o.limit)
 	}

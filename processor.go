@@ -20,6 +20,8 @@ type Processor struct {
 	retry     RetryPolicy
 	waiting   int
 	jitter    func(id string, try int) float64
+	chain     Invoke // nil without middleware
+	tracer    Tracer // nil: off
 
 	client *Client
 	steps  func(to ReplyTo, cause *Meta, s *Step) error
@@ -56,6 +58,10 @@ type ProcessorConfig struct {
 	Steps func(to ReplyTo, cause *Meta, s *Step) error
 	// Bound gives a handler's context its deadline: the command's and the owner's own, whichever is earlier.
 	Bound func(ctx context.Context, cmd *Command) (context.Context, context.CancelFunc)
+	// Middleware stands around every handler, the first one outermost; that of [Aggregate.Use] comes inside.
+	Middleware []Middleware
+	// Tracer is told of every execution. Nil means off.
+	Tracer Tracer
 }
 
 // NewProcessor makes the core of the group that behaviour describes, which must be valid.
@@ -65,6 +71,7 @@ func NewProcessor(behaviour *Behaviour, cfg ProcessorConfig) *Processor {
 		tolerance: cfg.DeadlineTolerance, residents: cfg.Residents, owned: map[int32]*owned{},
 		client: cfg.Client, steps: cfg.Steps, bound: cfg.Bound,
 		retry: cfg.Retry.filled(), waiting: cfg.MaxWaiting, jitter: cfg.Jitter,
+		chain: chain(cfg.Middleware, behaviour.around), tracer: cfg.Tracer,
 	}
 	if p.tolerance == 0 {
 		p.tolerance = 2 * time.Second
@@ -101,6 +108,18 @@ func (p *Processor) take(partition int32) *owned {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.owned[partition]
+}
+
+// Residents gives how many aggregates are held decoded in memory, as of the last batch of each partition. One that was used lately may count twice.
+// Safe for concurrent use.
+func (p *Processor) Residents() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	sum := int64(0)
+	for _, o := range p.owned {
+		sum += o.size.Load()
+	}
+	return int(sum)
 }
 
 // load makes a resident usable: the stored state, and on top of it what was accepted in the round in hand.

@@ -39,6 +39,7 @@ type decided struct {
 	first       int      // index of the first command of the round with this id; its own index when it is that
 	again       int      // on the first: index of the repeat that was executed after all; 0 means none
 	repeats     *decided // not nil: this one got that one's answer
+	recalls     *decided // not nil: it asked for the result of that one
 	at          int      // index of its first event in the decision
 	waits       *Tries   // not nil: it was not decided and is to be handed in again
 }

@@ -98,6 +98,9 @@ func (d *decided) holdsFor(cmd *Command) time.Time {
 
 // reply gives the outcome to send; a repeat's says that it is one.
 func (d *decided) reply() *Outcome {
+	if d.recalls != nil {
+		return d.recalled()
+	}
 	if d.repeats == nil {
 		return d.outcome
 	}

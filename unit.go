@@ -45,7 +45,7 @@ func (u *Unit) Run(ctx context.Context) bool {
 			}
 			u.x = x
 			turn := u.turn.Add(1)
-			outcome, refusal := x.run(ctx)
+			outcome, refusal := u.round.p.invoke(ctx, x)
 			if !u.turn.CompareAndSwap(turn, turn+1) {
 				return false
 			}
@@ -82,6 +82,10 @@ func (u *Unit) prepare(i int) *execution {
 	}
 	if p.expired(cmd, u.round.batch.Now) {
 		u.refuse(i, refuse(DeadlineExceeded, ReasonExpired, "%s arrived after its deadline and was not executed; the owner is behind or the timeout too short", cmd.Type))
+		return nil
+	}
+	if cmd.Type == ResultQuery {
+		u.recall(i)
 		return nil
 	}
 	if err := p.load(u.owned.partition, u.r); err != nil {
@@ -141,6 +145,10 @@ func (u *Unit) repeat(i int) bool {
 // settle takes the result of an execution whose turn is owned.
 func (u *Unit) settle(i int, x *execution, outcome *Outcome, refusal *Error) {
 	d := &u.round.decided[i]
+	if x.spoilt {
+		u.rollback()
+		x = &execution{readOnly: refusal == nil && x.readOnly} // the spoilt one may still be in somebody's hands
+	}
 	if refusal == nil && u.careful && len(x.events) > 0 {
 		refusal = u.encodable(x)
 	}
@@ -220,7 +228,7 @@ func (u *Unit) finish() (again bool) {
 		return false
 	}
 	if u.careful {
-		u.round.fail(fmt.Errorf("%s[%d]: state of aggregate %q cannot be encoded: %w", u.round.p.behaviour.group.name, u.owned.partition, u.r.id, err))
+		u.round.fail(fmt.Errorf("%s[%d]: the state of an aggregate cannot be encoded: %w", u.round.p.behaviour.group.name, u.owned.partition, err))
 		return false
 	}
 	u.r.accepted = u.r.accepted[:u.mark]

@@ -77,7 +77,7 @@ func ReadDeadLetters(ctx context.Context, config JournalConfig, partition int32,
 		return from, nil
 	}
 	r := &journalReader{
-		config: config, log: orDiscard(config.Logger), topic: config.Group.DeadLetterTopic(config.Kafka.Prefix),
+		config: config, log: orDiscard(config.Logger).With("group", config.Group.Name()), topic: config.Group.DeadLetterTopic(config.Kafka.Prefix),
 		partition: partition, next: from, to: to, flush: func() error { return nil },
 	}
 	r.accept = func(record *kgo.Record) error {

@@ -95,7 +95,7 @@ func ReadJournal(ctx context.Context, config JournalConfig, partition int32, fro
 		return from, fmt.Errorf("%s[%d]: offset %d of a log that ends at %d: %w", topic, partition, from, to, ErrDataLoss)
 	}
 	r := &journalReader{
-		config: config, log: orDiscard(config.Logger), topic: topic, partition: partition, next: from, to: to,
+		config: config, log: orDiscard(config.Logger).With("group", config.Group.Name()), topic: topic, partition: partition, next: from, to: to,
 		fn: fn, stalled: stalled,
 	}
 	r.accept, r.flush = r.decode, r.handOver
@@ -212,7 +212,7 @@ func (r *journalReader) decode(record *kgo.Record) error {
 	case errors.Is(err, kafka.ErrTombstone):
 	case errors.Is(err, kafka.ErrForeign):
 		at := muster.Position{Topic: record.Topic, Partition: record.Partition, Offset: record.Offset}
-		r.log.Warn("record in the journal that the toolkit did not write; passed over", "position", at.String())
+		r.log.Warn("record in the journal that the toolkit did not write; passed over", "partition", at.Partition, "offset", at.Offset)
 		if r.config.Foreign != nil {
 			r.config.Foreign(at)
 		}

@@ -70,7 +70,7 @@ func (s *session) logRanges(ctx context.Context, want map[int32]kgo.Offset) (map
 		if err == nil {
 			return found, nil
 		}
-		s.log.WarnContext(ctx, "cannot list the offsets of assigned partitions; trying again", "topic", s.topic, "error", err)
+		s.log.WarnContext(ctx, "cannot list the offsets of assigned partitions; trying again", "group", s.members, "topic", s.topic, "error", err)
 		if err := pause(ctx, retryInterval); err != nil {
 			return nil, err
 		}

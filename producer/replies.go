@@ -64,7 +64,7 @@ func (s *Sender) replied(r *kgo.Record, err error) {
 		return
 	}
 	s.undelivered.Add(1)
-	s.log.Warn("reply not delivered; the caller asks again with the same id", "topic", r.Topic, "partition", r.Partition, "cause", err)
+	s.log.Warn("reply not delivered; the caller asks again with the same id", "topic", r.Topic, "partition", r.Partition, "command_id", string(r.Key), "cause", err)
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
 		s.gone.add(r.Topic)
 	}

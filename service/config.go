@@ -37,6 +37,13 @@ type Config struct {
 	// Metrics is where the service's metrics are registered. Nil means nowhere.
 	Metrics prometheus.Registerer
 
+	// Handling stands around every handler of the owned groups, the first one outermost; see [muster.Middleware].
+	Handling []muster.Middleware
+	// Sending stands around every call and send of the client, the first one outermost.
+	Sending []muster.Middleware
+	// Tracer is told of every stage: sends, handlers, commits, stores, replies. Nil means off.
+	Tracer muster.Tracer
+
 	// CallTimeout bounds calls whose context has no earlier deadline. Zero means 5 s.
 	CallTimeout time.Duration
 	// HandlerDeadline is how long one command may take in its handler. Zero means 30 s.
@@ -94,6 +101,12 @@ func (c Config) Validate() error {
 	}
 	if len(c.Brokers) == 0 {
 		fault("Brokers is empty; give host:port of at least one broker, or start one with embedded.Start")
+	}
+	if err := muster.CheckMiddleware(c.Handling); err != nil {
+		fault("Handling: %v", err)
+	}
+	if err := muster.CheckMiddleware(c.Sending); err != nil {
+		fault("Sending: %v", err)
 	}
 	for _, d := range []struct {
 		name  string

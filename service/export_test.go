@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-3eec0498/muster"
@@ -23,7 +24,7 @@ type Workers struct{ w *workers }
 
 // NewWorkers makes workers.
 func NewWorkers(size int, deadline time.Duration) *Workers {
-	return &Workers{newWorkers(size, deadline)}
+	return &Workers{newWorkers(size, deadline, new(atomic.Int64))}
 }
 
 // Run runs units.

@@ -32,7 +32,7 @@ type sink interface {
 }
 
 func newLane(o *owner, index int) *lane {
-	l := &lane{o: o, index: index, sink: o.producer.Lane(index), workers: newWorkers(o.handling.workers, o.cfg.handlerDeadline()), pulse: &o.pulses[index]}
+	l := &lane{o: o, index: index, sink: o.producer.Lane(index), workers: newWorkers(o.handling.workers, o.cfg.handlerDeadline(), &o.running), pulse: &o.pulses[index]}
 	l.workers.beat = l.pulse.beat
 	return l
 }
@@ -75,6 +75,9 @@ func (l *lane) hand(ctx, hard context.Context, number int, poll func(context.Con
 
 // process decides and commits one batch. It gives the number of commands that are finished, and what has to be read again.
 func (l *lane) process(hard context.Context, work *consumer.Work) (done int, suspend *suspension) {
+	for _, wait := range l.o.takeovers.began(work.Commands, l.o.clock.Now()) {
+		l.o.metrics.takeover.WithLabelValues(l.o.group.Name()).Observe(wait.Seconds())
+	}
 	batch := muster.Batch{Commands: work.Commands, Now: l.o.clock.Now(), Attempt: 1, Progress: work.Progress()}
 	culprits, again := map[string]*muster.RecordFault{}, pause{}
 	for {
@@ -97,7 +100,9 @@ func (l *lane) process(hard context.Context, work *consumer.Work) (done int, sus
 			return 0, l.undecidable(work, err)
 		}
 		l.o.cfg.failpoint("decided")
+		end := l.o.span(hard, muster.StageCommit, batch.Commands[:round.Taken()])
 		err = l.commit(hard, round)
+		end(err)
 		if err == nil {
 			l.await(round, work)
 			return round.Taken(), l.settle(hard, round, work)
@@ -109,13 +114,13 @@ func (l *lane) process(hard context.Context, work *consumer.Work) (done int, sus
 			l.settleTransaction(hard)
 			return 0, &suspension{partitions: work.Partitions(), why: "unknown-outcome", cause: err}
 		case errors.Is(err, muster.ErrFenced):
-			l.o.log.Warn("fenced; the batch belongs to the new owner", "group", l.o.group.Name(), "lane", l.index, "error", err)
+			l.o.log.Warn("fenced; the batch belongs to the new owner", "group", l.o.group.Name(), "lane", l.index, "partitions", work.Partitions(), "error", err)
 			return 0, nil
 		}
 		for _, fault := range muster.RecordFaults(err) {
 			culprits[fault.CommandID] = fault
 		}
-		l.o.log.Warn("transaction aborted, deciding again", "group", l.o.group.Name(), "lane", l.index, "attempt", batch.Attempt, "error", err)
+		l.o.log.Warn("transaction aborted, deciding again", "group", l.o.group.Name(), "lane", l.index, "partitions", work.Partitions(), "attempt", batch.Attempt, "error", err)
 		if !again.wait(hard) {
 			return 0, nil
 		}
@@ -157,6 +162,7 @@ func (l *lane) decide(ctx context.Context, round *muster.Round) {
 	}
 	l.o.metrics.stage(l.o.group.Name(), "decide", time.Since(began))
 	l.o.metrics.batch.WithLabelValues(l.o.group.Name()).Observe(float64(round.Taken()))
+	l.o.metrics.output.WithLabelValues(l.o.group.Name()).Observe(float64(round.Produced()))
 }
 
 func (l *lane) commit(ctx context.Context, round *muster.Round) error {
@@ -168,6 +174,7 @@ func (l *lane) commit(ctx context.Context, round *muster.Round) error {
 	l.o.metrics.stage(l.o.group.Name(), "commit", time.Since(began))
 	if err == nil {
 		l.o.metrics.committed(l.o.group.Name(), decision)
+		l.o.buried(decision)
 	}
 	return err
 }
@@ -179,17 +186,20 @@ func (l *lane) settle(ctx context.Context, round *muster.Round, work *consumer.W
 	if len(gaps) > 0 {
 		suspend = &suspension{partitions: gaps, why: "foreign-writer", cause: errForeignWriter}
 	}
-	began := time.Now()
+	began, end := time.Now(), l.o.span(ctx, muster.StageStore, work.Commands[:round.Taken()])
 	err := l.o.states.Store(ctx, changes)
+	end(err)
 	l.o.metrics.stage(l.o.group.Name(), "store", time.Since(began))
 	if err != nil {
 		// The events are facts, so the replies may go; what this process holds in memory may not be used any more.
 		suspend = &suspension{partitions: work.Partitions(), why: "store", cause: err}
 	}
 	l.o.cfg.failpoint("stored")
+	end = l.o.span(ctx, muster.StageReply, work.Commands[:round.Taken()])
 	dropped, err := l.o.replies.SendReplies(ctx, replies)
+	end(err)
 	if err != nil {
-		l.o.log.Warn("replies were not sent; callers that retry with the same id get them", "group", l.o.group.Name(), "lane", l.index, "error", err)
+		l.o.log.Warn("replies were not sent; callers that retry with the same id get them", "group", l.o.group.Name(), "lane", l.index, "partitions", work.Partitions(), "error", err)
 	}
 	l.o.metrics.replied(l.o.group.Name(), replies, dropped)
 	l.o.cfg.failpoint("answered")

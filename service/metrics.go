@@ -15,6 +15,7 @@ import (
 type metrics struct {
 	registerer prometheus.Registerer
 	all        []prometheus.Collector
+	plain      []*prometheus.CounterVec // counters by group alone; begin sets them to zero
 
 	stages      *prometheus.HistogramVec
 	batch       *prometheus.HistogramVec
@@ -35,18 +36,31 @@ type metrics struct {
 	dropped     *prometheus.CounterVec
 	retries     *prometheus.CounterVec
 	exhausted   *prometheus.CounterVec
-	rebalances  prometheus.Counter
+	rebalances  *prometheus.CounterVec
+
+	handling     *prometheus.HistogramVec
+	sending      *prometheus.HistogramVec
+	sendFailures *prometheus.CounterVec
+	takeover     *prometheus.HistogramVec
+	output       *prometheus.HistogramVec
 
 	subscriptions subscriptionMetrics
 	marked        *prometheus.CounterVec
 }
 
-// stageBuckets reach from 50 µs to about 6.5 s.
-var stageBuckets = prometheus.ExponentialBuckets(50e-6, 2, 18)
+// stageBuckets are in seconds. They are close together from 1 to 50 ms, where a commit ends, so that the share of commits that took so much
+// longer than the median can be told.
+var stageBuckets = []float64{
+	50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 3e-3, 5e-3, 7.5e-3, 10e-3, 12.5e-3, 15e-3, 20e-3, 25e-3, 30e-3, 40e-3, 50e-3, 75e-3,
+	100e-3, 250e-3, 500e-3, 1, 2.5, 5, 10, 30,
+}
 
 func newMetrics(registerer prometheus.Registerer) *metrics {
 	m := &metrics{registerer: registerer}
 	m.stages = m.histogram("stage_seconds", "Time of one stage of a batch: decide, claim, produce, offsets, end, commit, store.", stageBuckets, "group", "stage")
+	m.handling = m.histogram("handle_seconds", "Time of one execution of a handler with the middleware around it.", stageBuckets, "group", "type")
+	m.sending = m.histogram("send_seconds", "Time of one call, until its outcome, or of one send, until it is durable.", stageBuckets, "group", "stage", "type")
+	m.sendFailures = m.counter("send_failures_total", "Calls and sends that ended with an error, refusals included, by code.", "group", "stage", "code")
 	m.batch = m.histogram("batch_commands", "Commands decided in one batch.", prometheus.ExponentialBuckets(1, 2, 14), "group")
 	m.events = m.counter("events_total", "Events committed.", "group")
 	m.written = m.counter("written_commands_total", "Commands that stateless handlers wrote in their transaction, committed.", "group")
@@ -65,17 +79,39 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 	m.dropped = m.counter("replies_dropped_total", "Replies and steps of progress not sent, because their reply-to is no reply topic or too many wait.", "group")
 	m.retries = m.counter("retries_total", "Executions whose handler asked for another try.", "group")
 	m.exhausted = m.counter("retries_exhausted_total", "Commands refused because the budget of their tries was used up.", "group")
-	vec := m.counter("rebalances_total", "Changes of the assignment.")
-	m.rebalances = vec.WithLabelValues()
 	m.subscriptions = m.newSubscriptions()
 	m.marked = m.counter("dead_letters_marked_total", "Dead letters replayed or dropped by this process.", "group", "mark")
+	m.rebalances = m.counter("rebalances_total", "Changes of the assignment.", "group")
+	m.takeover = m.histogram("takeover_seconds", "How long the oldest command of a partition had waited when it was first served here.", prometheus.ExponentialBuckets(1e-2, 2, 16), "group")
+	m.output = m.histogram("batch_bytes", "Bytes of events and answers that one batch holds until it is committed.", prometheus.ExponentialBuckets(256, 4, 10), "group")
 	return m
 }
 
 func (m *metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {
 	c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "muster", Name: name, Help: help}, labels)
 	m.all = append(m.all, c)
+	if len(labels) == 1 && labels[0] == "group" {
+		m.plain = append(m.plain, c)
+	}
 	return c
+}
+
+// begin shows the counters of a group before anything has happened, where all their labels are known: an alert can tell zero from missing.
+func (m *metrics) begin(group string) {
+	for _, c := range m.plain {
+		c.WithLabelValues(group)
+	}
+	for c, values := range map[*prometheus.CounterVec][]string{
+		m.aborts:      {"aborted", "fenced", "unknown"},
+		m.suspensions: {"unknown-outcome", "foreign-writer", "store", "state"},
+		m.stops:       {"fold", "decode", "data-loss"},
+		m.rebuilds:    {"ahead", "diverged"},
+		m.hanging:     {"committed", "aborted", "unknown"},
+	} {
+		for _, value := range values {
+			c.WithLabelValues(group, value)
+		}
+	}
 }
 
 func (m *metrics) histogram(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
@@ -87,6 +123,11 @@ func (m *metrics) histogram(name, help string, buckets []float64, labels ...stri
 // gauge adds a value that is read when the metrics are.
 func (m *metrics) gauge(name, help string, labels prometheus.Labels, read func() float64) {
 	m.all = append(m.all, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "muster", Name: name, Help: help, ConstLabels: labels}, read))
+}
+
+// sum adds a counter that is read when the metrics are.
+func (m *metrics) sum(name, help string, read func() float64) {
+	m.all = append(m.all, prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: "muster", Name: name, Help: help}, read))
 }
 
 // register hands all of them to the registerer, when there is one.

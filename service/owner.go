@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/seed-3eec0498/muster"
@@ -27,6 +28,8 @@ type owner struct {
 	replies   *producer.Sender
 	reader    consumer.JournalConfig
 	board     *board
+	takeovers takeovers
+	running   atomic.Int64 // goroutines in handlers; the workers count
 	handling  handling
 	pulses    []pulse // by lane
 
@@ -145,7 +148,7 @@ func (o *owner) keep(ctx, hard context.Context) {
 				sweeps.Go(func() { o.sweep(ctx) })
 			}
 			change.Done()
-			o.metrics.rebalances.Inc()
+			o.metrics.rebalances.WithLabelValues(o.group.Name()).Inc()
 			if len(change.Revoked)+len(change.Lost) == 0 {
 				o.once.Do(func() { close(o.idle) })
 				o.board.touch()
@@ -237,7 +240,7 @@ func (o *owner) hold(s *suspension) {
 // suspend recovers partitions that are on hold.
 func (o *owner) suspend(s *suspension) {
 	for _, p := range s.partitions {
-		o.log.Warn("partition is read again", "group", o.group.Name(), "partition", p, "why", s.why, "cause", s.cause)
+		o.log.Warn("partition is read again", "group", o.group.Name(), "partition", p, "why", s.why, "cause", quiet(s.cause))
 		o.metrics.suspensions.WithLabelValues(o.group.Name(), s.why).Inc()
 		o.processor.Drop(p)
 		if s.reset {

@@ -65,7 +65,7 @@ func TestReadMetrics(t *testing.T) {
 		{"muster_suspensions_total", group, 0},
 		{"muster_stops_total", group, 0},
 		{"muster_calls_waiting", nil, 0},
-		{"muster_replies_late", nil, 0},
+		{"muster_late_replies_total", nil, 0},
 	} {
 		if got := st.counter(c.name, c.labels); got != c.want {
 			t.Errorf("%s%v is %v; want %v", c.name, c.labels, got, c.want)
@@ -82,7 +82,7 @@ func TestReadMetrics(t *testing.T) {
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
 			for _, l := range m.GetLabel() {
-				if !slices.Contains([]string{"group", "stage", "code", "state", "reason", "cause"}, l.GetName()) || strings.Contains(l.GetValue(), "acc-1") {
+				if !slices.Contains([]string{"group", "stage", "type", "code", "state", "reason", "cause", "outcome"}, l.GetName()) || strings.Contains(l.GetValue(), "acc-1") {
 					t.Errorf("%s has the label %s=%s, which is not bounded", f.GetName(), l.GetName(), l.GetValue())
 				}
 			}

@@ -46,8 +46,8 @@ func total(t *testing.T, from prometheus.Gatherer, name string, labels map[strin
 	return sum
 }
 
-// quantile gives the upper bound of the bucket that holds the quantile q, and the number of observations. Bounds are powers of two apart, so
-// the true value lies between half of it and it.
+// quantile gives the upper bound of the bucket that holds the quantile q, and the number of observations. The true value lies
+// between the bound before and it.
 func quantile(t *testing.T, from prometheus.Gatherer, name string, labels map[string]string, q float64) (bound float64, n uint64) {
 	t.Helper()
 	all := series(t, from, name, labels)

@@ -24,6 +24,7 @@ func (o *owner) recover(t *tenure, p int32) {
 		err := o.replay(ctx, p)
 		if err == nil {
 			o.board.set(o.group.Name(), p, Serving, "", nil)
+			o.takeovers.serves(p, o.clock.Now())
 			t.change.Serve(p)
 			o.metrics.recovery.WithLabelValues(o.group.Name()).Observe(time.Since(began).Seconds())
 			o.log.Info("partition serves", "group", o.group.Name(), "partition", p, "recovered_in", time.Since(began))
@@ -50,7 +51,7 @@ func (o *owner) recover(t *tenure, p int32) {
 			return
 		}
 		o.board.set(o.group.Name(), p, Recovering, "retrying", err)
-		o.log.Warn("recovery failed, trying again", "group", o.group.Name(), "partition", p, "error", err)
+		o.log.Warn("recovery failed, trying again", "group", o.group.Name(), "partition", p, "error", quiet(err))
 		again.wait(ctx)
 	}
 }
@@ -59,7 +60,7 @@ func (o *owner) recover(t *tenure, p int32) {
 func (o *owner) stop(p int32, why string, cause error) {
 	o.board.set(o.group.Name(), p, Stopped, why, cause)
 	o.metrics.stops.WithLabelValues(o.group.Name(), why).Inc()
-	o.log.Error("partition stopped; mend the cause and restart the service", "group", o.group.Name(), "partition", p, "why", why, "error", cause)
+	o.log.Error("partition stopped; mend the cause and restart the service", "group", o.group.Name(), "partition", p, "why", why, "error", quiet(cause))
 }
 
 // replay does one attempt of recover.
@@ -92,7 +93,7 @@ func (o *owner) replay(ctx context.Context, p int32) error {
 }
 
 func (o *owner) rebuild(p int32, why string, cause error) {
-	o.log.Error("local state is dropped and rebuilt from the journal", "group", o.group.Name(), "partition", p, "why", why, "error", cause)
+	o.log.Error("local state is dropped and rebuilt from the journal", "group", o.group.Name(), "partition", p, "why", why, "error", quiet(cause))
 }
 
 func (o *owner) reset(p int32, why string) (journal.Checkpoint, error) {

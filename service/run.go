@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"github.com/seed-3eec0498/muster"
 )
 
@@ -178,29 +176,6 @@ func (o *owner) ready() error {
 }
 
 func (s *Service) storeDir() string { return filepath.Join(s.cfg.DataDir, "state") }
-
-// gauges are read from what is there anyway.
-func (s *Service) gauges() {
-	s.metrics.gauge("calls_waiting", "Calls of this process that wait for their outcome.", nil, func() float64 { return float64(s.client.Waiting()) })
-	s.metrics.gauge("replies_late", "Replies that came after their caller had gone.", nil, func() float64 { return float64(s.client.Late()) })
-	s.metrics.gauge("steps_missed", "Steps of progress that callers were too slow to take.", nil, func() float64 { return float64(s.client.Missed()) })
-	s.metrics.gauge("replies_undelivered", "Replies that no broker took; a caller that retries gets its answer.", nil, func() float64 { return float64(s.sender.Undelivered()) })
-	for _, o := range s.owners {
-		o.gauges()
-		group := prometheus.Labels{"group": o.group.Name()}
-		for _, state := range []State{Recovering, Serving, Stopped} {
-			labels := prometheus.Labels{"group": o.group.Name(), "state": string(state)}
-			s.metrics.gauge("partitions", "Partitions of this instance by state.", labels, func() float64 { return float64(s.board.count(o.group.Name(), state)) })
-		}
-		s.metrics.gauge("lag_commands", "Commands in the topic that were not handed to a lane yet, in the partitions of this instance.", group, func() float64 {
-			sum := int64(0)
-			for _, n := range o.consumer.Lag() {
-				sum += n
-			}
-			return float64(sum)
-		})
-	}
-}
 
 // foreign is called for a journal record that the toolkit did not write.
 func (o *owner) foreign(at muster.Position) {

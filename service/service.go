@@ -108,6 +108,7 @@ func (s *Service) open(ctx context.Context, behaviours []*muster.Behaviour, subs
 	to := muster.ReplyTo{Topic: topic, Partition: kafka.Partition(s.name, replies)}
 	s.client = muster.NewClient(muster.ClientConfig{
 		Sender: s.sender, Codec: s.cfg.codec(), ReplyTo: to, Timeout: s.cfg.CallTimeout, Ready: s.awaitReplies, Now: s.clock.Now,
+		Middleware: s.metrics.around(s.cfg.Sending), Tracer: s.cfg.Tracer,
 	})
 	s.replies, err = consumer.OpenReplies(ctx, consumer.RepliesConfig{
 		Kafka: s.cfg.connection(), Service: s.cfg.Name, Partition: to.Partition, Partitions: replies, Deliver: s.client.Deliver, Step: s.client.DeliverStep, Logger: s.log,
@@ -147,6 +148,9 @@ func (s *Service) open(ctx context.Context, behaviours []*muster.Behaviour, subs
 	}
 	s.gauges()
 	s.linkMetrics()
+	for _, o := range s.owners {
+		s.metrics.begin(o.group.Name())
+	}
 	return s.metrics.register()
 }
 
@@ -186,6 +190,7 @@ func (s *Service) openOwner(ctx context.Context, b *muster.Behaviour, ids kafka.
 	o.processor = muster.NewProcessor(b, muster.ProcessorConfig{
 		Codec: s.cfg.codec(), States: states, Prefix: s.cfg.Prefix, Client: s.client, Steps: o.step, Bound: o.bound,
 		Retry: s.cfg.retryOf(g.Name()), MaxWaiting: s.cfg.maxWaiting(),
+		Middleware: s.metrics.around(s.cfg.Handling), Tracer: s.cfg.Tracer,
 	})
 	o.reader = consumer.JournalConfig{Kafka: connection, Group: g, Foreign: o.foreign}
 	o.consumer, err = consumer.Open(ctx, consumer.Config{

@@ -17,12 +17,12 @@ type workers struct {
 	deadline time.Duration
 	beat     func() // called while handlers are watched over: none can take longer than the deadline then
 
-	running atomic.Int64   // units being run, given up ones among them; workers add and subtract, tests read
+	running *atomic.Int64  // units being run, given up ones among them; workers add and subtract, metrics read
 	all     sync.WaitGroup // the goroutines, those left behind too
 }
 
-func newWorkers(size int, deadline time.Duration) *workers {
-	return &workers{size: orDefault(size, runtime.GOMAXPROCS(0)), deadline: deadline}
+func newWorkers(size int, deadline time.Duration, running *atomic.Int64) *workers {
+	return &workers{size: orDefault(size, runtime.GOMAXPROCS(0)), deadline: deadline, running: running}
 }
 
 // slot is one worker's unit in hand; the worker writes it, the watch reads it.
