@@ -7,7 +7,6 @@ import (
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/examples/bank/bank"
 	"github.com/seed-3eec0498/muster/examples/bank/bankpb"
-	"github.com/seed-3eec0498/muster/service"
 )
 
 // desk is a customer of the owner: a service that owns nothing and has a client.
@@ -19,7 +18,7 @@ type desk struct {
 }
 
 func openDesk(ctx context.Context, set settings, t *teller) (*desk, error) {
-	svc, err := start(ctx, service.Config{Name: "desk", Brokers: set.brokers, Prefix: set.prefix, Logger: set.logger})
+	svc, err := start(ctx, set.service("desk"))
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func main() {
 // Main is the program without its process: tests call it. It gives the exit code: 0 when all went as it should, 1 when something did not,
 // 2 for a mistake on the command line.
 func Main(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
-	set, err := parseSettings(args, os.Getenv("MUSTER_BROKERS"), errs)
+	set, err := parseSettings(args, os.Environ(), errs)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0

@@ -10,8 +10,6 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/seed-3eec0498/muster/service"
 )
 
 // readyLine is how the line begins that an owner prints when it serves.
@@ -19,10 +17,9 @@ const readyLine = "ready: "
 
 // startOwner starts a service that owns accounts and transfers, with its local state in dir.
 func startOwner(ctx context.Context, set settings, dir string, t transfers) (*running, error) {
-	return start(ctx, service.Config{
-		Name: "bank", Brokers: set.brokers, Prefix: set.prefix, DataDir: dir, SessionTimeout: set.session, Logger: set.logger,
-		Metrics: prometheus.NewRegistry(),
-	}, parts(t)...)
+	cfg := set.service("bank")
+	cfg.DataDir, cfg.SessionTimeout, cfg.Metrics = dir, set.session, prometheus.NewRegistry()
+	return start(ctx, cfg, parts(t)...)
 }
 
 // ownAccounts is the role of an owner: it serves until it is interrupted.

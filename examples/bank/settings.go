@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 	"time"
+
+	"github.com/seed-3eec0498/muster/service"
 )
 
 // The roles of a process.
@@ -27,11 +28,13 @@ type settings struct {
 	attached bool         // the owner ends with its standard input: it is the child of a story
 	logger   *slog.Logger // nil: silence
 
+	environment service.Config // TLS, SASL and what else MUSTER_* variables say
+
 	// mark makes account ids unique where others may have written under the same prefix; empty where nobody can have.
 	mark string
 }
 
-func parseSettings(args []string, brokers string, errs io.Writer) (settings, error) {
+func parseSettings(args []string, environ []string, errs io.Writer) (settings, error) {
 	s := settings{}
 	flags := flag.NewFlagSet("bank", flag.ContinueOnError)
 	flags.SetOutput(errs)
@@ -45,12 +48,16 @@ func parseSettings(args []string, brokers string, errs io.Writer) (settings, err
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
-	for address := range strings.SplitSeq(brokers, ",") {
-		if address = strings.TrimSpace(address); address != "" {
-			s.brokers = append(s.brokers, address)
-		}
+	environment, err := service.ConfigFromEnv(environ)
+	if err != nil {
+		fmt.Fprintf(errs, "bank: %v\n", err)
+		return s, err
 	}
-	err := s.complete(flags.NArg() > 0)
+	s.environment, s.brokers = environment, environment.Brokers
+	if s.prefix == "" {
+		s.prefix = environment.Prefix
+	}
+	err = s.complete(flags.NArg() > 0)
 	if err != nil {
 		fmt.Fprintf(errs, "bank: %v\n", err)
 	}
@@ -58,4 +65,12 @@ func parseSettings(args []string, brokers string, errs io.Writer) (settings, err
 		s.logger = slog.New(slog.NewTextHandler(errs, nil))
 	}
 	return s, err
+}
+
+// service gives what all services of the bank have in common.
+func (s *settings) service(name string) service.Config {
+	cfg := s.environment
+	cfg.Name, cfg.Brokers, cfg.Prefix, cfg.Logger = name, s.brokers, s.prefix, s.logger
+	cfg.Instance, cfg.DataDir = "", "" // several services may live in this process
+	return cfg
 }

@@ -20,9 +20,11 @@ type settings struct {
 	brokers []string // empty: a broker inside the process
 	prefix  string   // in front of all topic names
 	logger  *slog.Logger
+
+	environment service.Config // TLS, SASL and what else MUSTER_* variables say
 }
 
-func parseSettings(args []string, brokers string, errs io.Writer) (settings, error) {
+func parseSettings(args []string, environ []string, errs io.Writer) (settings, error) {
 	s := settings{}
 	flags := flag.NewFlagSet("commander", flag.ContinueOnError)
 	flags.SetOutput(errs)
@@ -36,10 +38,14 @@ func parseSettings(args []string, brokers string, errs io.Writer) (settings, err
 		fmt.Fprintf(errs, "commander: %v\n", err)
 		return s, err
 	}
-	for address := range strings.SplitSeq(brokers, ",") {
-		if address = strings.TrimSpace(address); address != "" {
-			s.brokers = append(s.brokers, address)
-		}
+	environment, err := service.ConfigFromEnv(environ)
+	if err != nil {
+		fmt.Fprintf(errs, "commander: %v\n", err)
+		return s, err
+	}
+	s.environment, s.brokers = environment, environment.Brokers
+	if s.prefix == "" {
+		s.prefix = environment.Prefix
 	}
 	if s.prefix == "" {
 		fresh := make([]byte, 3)
@@ -68,5 +74,8 @@ func (s *settings) startBroker(ctx context.Context) (name string, stop func(), e
 
 // service gives what all services of the story have in common.
 func (s *settings) service(name string) service.Config {
-	return service.Config{Name: name, Brokers: s.brokers, Prefix: s.prefix, Logger: s.logger}
+	cfg := s.environment
+	cfg.Name, cfg.Brokers, cfg.Prefix, cfg.Logger = name, s.brokers, s.prefix, s.logger
+	cfg.Instance, cfg.DataDir = "", "" // several services live in this process
+	return cfg
 }
