@@ -115,7 +115,7 @@ func (p *Processor) load(partition int32, r *resident) error {
 	if r.state, err = p.decodeState(&stored); err != nil {
 		return &StateFault{Partition: partition, AggregateID: r.id, Cause: err}
 	}
-	r.revision, r.offset = stored.Revision, stored.Offset
+	r.revision, r.offset, r.stored = stored.Revision, stored.Offset, len(stored.Data)
 	for _, events := range r.accepted {
 		for i := range events {
 			if err := p.fold(r, &events[i]); err != nil {
