@@ -39,6 +39,9 @@ type metrics struct {
 
 	subscriptions subscriptionMetrics
 	marked        *prometheus.CounterVec
+	snapshotted   *prometheus.CounterVec
+	passes        *prometheus.HistogramVec
+	ignored       *prometheus.CounterVec
 }
 
 // stageBuckets reach from 50 µs to about 6.5 s.
@@ -69,6 +72,9 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 	m.rebalances = vec.WithLabelValues()
 	m.subscriptions = m.newSubscriptions()
 	m.marked = m.counter("dead_letters_marked_total", "Dead letters replayed or dropped by this process.", "group", "mark")
+	m.snapshotted = m.counter("snapshot_states_total", "States written to the snapshots topic.", "group")
+	m.passes = m.histogram("snapshot_seconds", "Time of one pass over a partition for snapshots, by result: complete, failed.", prometheus.ExponentialBuckets(1e-3, 2, 20), "group", "result")
+	m.ignored = m.counter("snapshots_ignored_total", "Recoveries that could not use the snapshots of a partition as they are, by reason.", "group", "reason")
 	return m
 }
 
