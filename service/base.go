@@ -18,10 +18,10 @@ const (
 
 // Why snapshots cannot be used as they are. The words are stable: metrics and logs carry them.
 const (
-	snapshotsAhead      = "ahead"       // they speak of journal offsets that the journal does not have
-	snapshotsDiverged   = "diverged"    // the journal has another event where the pass says its last one is
-	snapshotsForeign    = "foreign"     // they were made of a journal topic that was deleted since
-	snapshotsUnreadable = "unreadable"  // a record is corrupt, or of a newer format
+	snapshotsAhead      = "ahead"    // they speak of journal offsets that the journal does not have
+	snapshotsDiverged   = "diverged" // the journal has another event where the pass says its last one is
+	snapshotsForeign    = "foreign"  // they were made of a journal topic that was deleted since
+	snapshotsUnreadable = consumer.SnapshotUnreadable
 	snapshotsNewerState = "undecodable" // a state that this build cannot decode
 	snapshotsIncomplete = "incomplete"  // there are fewer states than the pass says
 	snapshotsUnfinished = "unfinished"  // there are states, and no pass yet
@@ -92,9 +92,6 @@ type baseLoad struct {
 	read      int64
 	loaded    int // states put into the store; one that comes again counts again
 	progress  *progress
-
-	ahead       error // the first state that the journal does not know
-	undecodable error // the first one that this build cannot decode
 }
 
 func (b *baseLoad) add(s muster.StoredState) error {
@@ -103,16 +100,12 @@ func (b *baseLoad) add(s muster.StoredState) error {
 		b.progress.at(b.read)
 	}
 	if s.Offset >= b.end {
-		if b.ahead == nil {
-			b.ahead = fmt.Errorf("a state at revision %d is of journal offset %d, the journal ends at %d: acknowledged events were lost, or an older topic was restored", s.Revision, s.Offset, b.end)
-		}
-		return nil
+		return &consumer.SnapshotFault{Reason: snapshotsAhead, Cause: fmt.Errorf(
+			"a state at revision %d is of journal offset %d, the journal ends at %d: acknowledged events were lost, or an older topic was restored",
+			s.Revision, s.Offset, b.end)}
 	}
 	if err := b.o.processor.CheckState(b.partition, &s); err != nil {
-		if b.undecodable == nil {
-			b.undecodable = err
-		}
-		return nil
+		return &consumer.SnapshotFault{Reason: snapshotsNewerState, Cause: err}
 	}
 	s.Data = bytes.Clone(s.Data)
 	b.bytes += int64(len(s.AggregateID)+len(s.Data)) + 200
@@ -140,9 +133,12 @@ func (b *baseLoad) flush() error {
 // judge says what is wrong with snapshots, "" when nothing is, and whether their states can be used all the same.
 func (o *owner) judge(ctx context.Context, b *baseLoad, found *consumer.SnapshotSummary) (verdict string, usable bool, cause, err error) {
 	pass := found.Pass
+	for _, fault := range found.Faults {
+		if fault.Reason == snapshotsAhead {
+			return snapshotsAhead, false, fault.Cause, nil
+		}
+	}
 	switch {
-	case b.ahead != nil:
-		return snapshotsAhead, false, b.ahead, nil
 	case pass != nil && pass.Journal > b.end:
 		return snapshotsAhead, false, fmt.Errorf("they are complete up to offset %d of the journal, which ends at %d", pass.Journal, b.end), nil
 	case pass != nil && pass.TopicID != o.topicID && pass.TopicID != [16]byte{} && o.topicID != [16]byte{}:
@@ -158,10 +154,8 @@ func (o *owner) judge(ctx context.Context, b *baseLoad, found *consumer.Snapshot
 		}
 	}
 	switch {
-	case found.Bad > 0:
-		return snapshotsUnreadable, true, found.Fault, nil
-	case b.undecodable != nil:
-		return snapshotsNewerState, true, b.undecodable, nil
+	case len(found.Faults) > 0:
+		return found.Faults[0].Reason, true, found.Faults[0].Cause, nil
 	case pass == nil:
 		return snapshotsUnfinished, true, nil, nil
 	}

@@ -84,6 +84,14 @@ func start(t *testing.T, cfg service.Config, parts ...service.Part) *running {
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
+	return launchOpened(t, s)
+}
+
+// launchOpened runs a service and waits until it is ready.
+func launchOpened(t *testing.T, s *service.Service) *running {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	run, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	r := &running{Service: s, t: t, stop: stop, done: make(chan error, 1)}
 	go func() { r.done <- s.Run(run) }()
