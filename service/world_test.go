@@ -3,6 +3,7 @@ package service_test
 import (
 	"context"
 	"errors"
+	"os"
 	"testing"
 	"time"
 
@@ -90,7 +91,11 @@ func start(t *testing.T, cfg service.Config, parts ...service.Part) *running {
 // launchOpened runs a service and waits until it is ready.
 func launchOpened(t *testing.T, s *service.Service) *running {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	limit := time.Minute
+	if os.Getenv("MUSTER_SOAK") != "" {
+		limit = 10 * time.Minute
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	run, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	r := &running{Service: s, t: t, stop: stop, done: make(chan error, 1)}
