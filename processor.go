@@ -135,7 +135,11 @@ func (p *Processor) fold(r *resident, e *Event) (err error) {
 			err = fault(fmt.Errorf("evolve panicked: %s", panicText(v)))
 		}
 	}()
-	if e.Revision != r.revision+1 {
+	follows := e.Revision == r.revision+1
+	if p.behaviour.group.policy == KeepLatest { // compaction may have taken those between
+		follows = e.Revision > r.revision
+	}
+	if !follows {
 		return fault(fmt.Errorf("revision %d follows revision %d; has anybody else written to the journal?", e.Revision, r.revision))
 	}
 	evolve, known := p.behaviour.evolver(e.Type)

@@ -184,10 +184,10 @@ func TestIngestRefusesWhatDoesNotFollow(t *testing.T) {
 	if err := g.Ingest(t.Context(), together(0, 2, 3)); !errors.Is(err, journal.ErrOrder) {
 		t.Errorf("an earlier stretch: %v", err)
 	}
-	if err := g.LoadBase(t.Context(), 0, nil); !errors.Is(err, journal.ErrOrder) {
+	if err := g.LoadSnapshots(t.Context(), 0, nil); !errors.Is(err, journal.ErrOrder) {
 		t.Errorf("a base over what is there: %v", err)
 	}
-	if err := g.EndBase(0, 7, 7); !errors.Is(err, journal.ErrOrder) {
+	if err := g.EndSnapshots(0, 7, 7); !errors.Is(err, journal.ErrOrder) {
 		t.Errorf("the end of a base that was not begun: %v", err)
 	}
 	g.Release(0)
@@ -197,14 +197,14 @@ func TestIngestRefusesWhatDoesNotFollow(t *testing.T) {
 }
 
 // A base that was not completed leaves the checkpoint at 0; one that was stays, with how far it covers the journal.
-func TestBase(t *testing.T) {
+func TestSnapshotsUnderAPartition(t *testing.T) {
 	cfg := journal.Config{Dir: "state", FS: vfs.NewMem()}
 	s := open(t, cfg)
 	g := openGroup(t, s)
 	old := []muster.StoredState{{AggregateID: "b", Revision: 1, Offset: 3, Data: []byte("old")}, {AggregateID: "a", Revision: 2, Offset: 5, Data: []byte("a")}}
 	load := func(states ...muster.StoredState) {
 		t.Helper()
-		if err := g.LoadBase(t.Context(), 4, states); err != nil {
+		if err := g.LoadSnapshots(t.Context(), 4, states); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -220,7 +220,7 @@ func TestBase(t *testing.T) {
 	}
 	load(old...)
 	load(muster.StoredState{AggregateID: "b", Revision: 4, Offset: 9, Data: []byte("new")})
-	if err := g.EndBase(4, 6, 12); err != nil {
+	if err := g.EndSnapshots(4, 6, 12); err != nil {
 		t.Fatal(err)
 	}
 	closeStore(t, s)

@@ -92,7 +92,7 @@ func (o *owner) replay(ctx context.Context, p int32) error {
 		}
 	}
 	if at.Next == 0 {
-		if at, err = o.base(ctx, p, end); err != nil {
+		if at, err = o.fromSnapshots(ctx, p, end); err != nil {
 			return err
 		}
 	}
@@ -104,7 +104,7 @@ func (o *owner) replay(ctx context.Context, p int32) error {
 	if _, err = o.reset(p, "diverged"); err != nil {
 		return err
 	}
-	if at, err = o.base(ctx, p, end); err != nil {
+	if at, err = o.fromSnapshots(ctx, p, end); err != nil {
 		return err
 	}
 	_, err = o.replayFrom(ctx, p, at, end)

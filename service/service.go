@@ -85,9 +85,6 @@ func check(cfg Config, parts []owning) ([]*muster.Behaviour, error) {
 	behaviours := merged(parts)
 	for _, b := range behaviours {
 		faults = append(faults, b.Validate())
-		if b.Group().Policy() != muster.KeepAll {
-			faults = append(faults, fmt.Errorf("service %s: group %s asks for KeepLatest, which this build cannot own yet; use KeepAll", cfg.Name, b.Group().Name()))
-		}
 	}
 	faults = append(faults, cfg.retryGroups(behaviours)...)
 	if len(behaviours) > 0 && cfg.DataDir == "" {

@@ -183,11 +183,11 @@ func (s *snapshots) write(ctx context.Context, p int32) (written int, err error)
 		Partition: p, Journal: view.Next, Answers: view.Next, LastEvent: view.LastEvent, LastAt: view.LastAt, TopicID: s.o.topicID,
 		States: view.States, Time: s.o.clock.Now(),
 	}
-	oldest, any, err := s.o.states.OldestAnswer(p)
+	oldest, found, err := s.o.states.OldestAnswer(p)
 	if err != nil {
 		return written, err
 	}
-	if any {
+	if found {
 		pass.Answers = min(oldest, view.Next)
 	}
 	if err := send(pass); err != nil {

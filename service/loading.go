@@ -27,11 +27,11 @@ const (
 	snapshotsUnfinished = "unfinished"  // there are states, and no pass yet
 )
 
-// base fills an empty partition with the states in the snapshots topic and gives the checkpoint to read the journal from.
+// fromSnapshots fills an empty partition with the states in the snapshots topic and gives the checkpoint to read the journal from.
 //
 // Snapshots hold committed states only, so each one that can be read helps: events it covers are passed over. Only where all is well with all
 // of them may the journal be begun behind offset 0. Where they contradict the journal none is used.
-func (o *owner) base(ctx context.Context, p int32, end int64) (journal.Checkpoint, error) {
+func (o *owner) fromSnapshots(ctx context.Context, p int32, end int64) (journal.Checkpoint, error) {
 	none := journal.Checkpoint{}
 	if err := o.states.Clear(p); err != nil {
 		return none, err
@@ -46,7 +46,7 @@ func (o *owner) base(ctx context.Context, p int32, end int64) (journal.Checkpoin
 	if records == 0 {
 		return o.states.Open(p)
 	}
-	b := &baseLoad{o: o, ctx: ctx, partition: p, end: end, states: map[string]muster.StoredState{}, progress: o.progress(p, stageSnapshots, records)}
+	b := &loading{o: o, ctx: ctx, partition: p, end: end, states: map[string]muster.StoredState{}, progress: o.progress(p, stageSnapshots, records)}
 	summary, err := consumer.ReadSnapshots(ctx, o.reader, p, b.add)
 	if err == nil {
 		err = b.flush()
@@ -74,15 +74,15 @@ func (o *owner) base(ctx context.Context, p int32, end int64) (journal.Checkpoin
 			return none, err
 		}
 	}
-	if err := o.states.EndBase(p, next, covered); err != nil {
+	if err := o.states.EndSnapshots(p, next, covered); err != nil {
 		return none, err
 	}
 	o.log.Info("snapshots loaded", "group", o.group.Name(), "partition", p, "states", b.loaded, "journal_from", next, "complete_to", covered)
 	return o.states.Open(p)
 }
 
-// baseLoad takes states as they come and puts them into the store in pieces.
-type baseLoad struct {
+// loading takes states as they come and puts them into the store in pieces.
+type loading struct {
 	o         *owner
 	ctx       context.Context //nolint:containedctx // of the one call it lives in
 	partition int32
@@ -94,7 +94,7 @@ type baseLoad struct {
 	progress  *progress
 }
 
-func (b *baseLoad) add(s muster.StoredState) error {
+func (b *loading) add(s muster.StoredState) error {
 	b.read++
 	if b.read%1000 == 0 {
 		b.progress.at(b.read)
@@ -116,7 +116,7 @@ func (b *baseLoad) add(s muster.StoredState) error {
 	return b.flush()
 }
 
-func (b *baseLoad) flush() error {
+func (b *loading) flush() error {
 	if len(b.states) == 0 {
 		return nil
 	}
@@ -127,11 +127,11 @@ func (b *baseLoad) flush() error {
 	clear(b.states)
 	b.bytes = 0
 	b.loaded += len(all)
-	return b.o.states.LoadBase(b.ctx, b.partition, all)
+	return b.o.states.LoadSnapshots(b.ctx, b.partition, all)
 }
 
 // judge says what is wrong with snapshots, "" when nothing is, and whether their states can be used all the same.
-func (o *owner) judge(ctx context.Context, b *baseLoad, found *consumer.SnapshotSummary) (verdict string, usable bool, cause, err error) {
+func (o *owner) judge(ctx context.Context, b *loading, found *consumer.SnapshotSummary) (verdict string, usable bool, cause, err error) {
 	pass := found.Pass
 	for _, fault := range found.Faults {
 		if fault.Reason == snapshotsAhead {

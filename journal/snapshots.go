@@ -16,7 +16,7 @@ import (
 // A base is states from the snapshots topic, under a partition that has nothing. It is loaded in pieces; until it is complete the
 // checkpoint stays at 0, so that whoever is interrupted begins again:
 //
-//	Clear, LoadBase, LoadBase ... EndBase, then the journal from EndBase's offset on
+//	Clear, LoadSnapshots, LoadSnapshots ... EndSnapshots, then the journal from EndSnapshots's offset on
 //
 // States of a base may be ahead of the checkpoint: an event at or before its state's offset is passed over when it is read.
 
@@ -47,23 +47,23 @@ func (g *GroupStore) Clear(partition int32) error {
 	return g.reset(partition, "")
 }
 
-// LoadBase puts states into a partition at checkpoint 0, over those that are there. It is on disk when LoadBase returns. Errors are those
+// LoadSnapshots puts states into a partition at checkpoint 0, over those that are there. It is on disk when LoadSnapshots returns. Errors are those
 // of Ingest.
-func (g *GroupStore) LoadBase(ctx context.Context, partition int32, states []muster.StoredState) error {
+func (g *GroupStore) LoadSnapshots(ctx context.Context, partition int32, states []muster.StoredState) error {
 	c := &muster.Changes{Partition: partition, States: states}
 	return g.ingest(ctx, c, func(d *draft, table *sstable.Writer) error {
 		if d.meta.journal != 0 {
-			return fmt.Errorf("a base is for an empty partition, this one is at journal offset %d; clear it first: %w", d.meta.journal, ErrOrder)
+			return fmt.Errorf("snapshots are for an empty partition, this one is at journal offset %d; clear it first: %w", d.meta.journal, ErrOrder)
 		}
 		return d.p.writeRows(table, d, c, d.meta.next, nil)
 	})
 }
 
-// EndBase completes a base: the journal is to be read from next, and the snapshots topic covers it up to covered.
-func (g *GroupStore) EndBase(partition int32, next, covered int64) error {
+// EndSnapshots completes a base: the journal is to be read from next, and the snapshots topic covers it up to covered.
+func (g *GroupStore) EndSnapshots(partition int32, next, covered int64) error {
 	return g.amend(partition, func(p *extent) error {
 		if p.meta.journal != 0 || next < 0 || covered < 0 {
-			return fmt.Errorf("a base ends at journal offset %d, %d covered, the partition is at %d already: %w", next, covered, p.meta.journal, ErrOrder)
+			return fmt.Errorf("snapshots end at journal offset %d, %d covered, the partition is at %d already: %w", next, covered, p.meta.journal, ErrOrder)
 		}
 		p.meta.journal, p.covered = next, covered
 		return nil
@@ -78,7 +78,7 @@ func (g *GroupStore) SetCovered(partition int32, journal int64) error {
 	})
 }
 
-// Covered gives what SetCovered or EndBase noted, 0 when nothing did.
+// Covered gives what SetCovered or EndSnapshots noted, 0 when nothing did.
 func (g *GroupStore) Covered(partition int32) (int64, error) {
 	p, err := g.held(partition)
 	if err != nil {
