@@ -48,6 +48,9 @@ func Decide[S, In, Out any](a *Aggregate[S], c *CommandType[In, Out], fn func(ct
 
 // Evolve sets the pure fold of one event into the state. fn may change the state in place and return it. It sees every event of the
 // journal again after a restart, so it must not fail on anything that was ever emitted.
+//
+// In a group with [KeepLatest] fn gets an empty state each time: the event alone must give the state, because compaction may have taken
+// those before it. What a handler sees is therefore what a recovery will find.
 func Evolve[S, E any](a *Aggregate[S], t *EventType[E], fn func(state S, event E) S) {
 	b := a.behaviour
 	if fn == nil {
@@ -62,10 +65,11 @@ func Evolve[S, E any](a *Aggregate[S], t *EventType[E], fn func(state S, event E
 		b.faultf("group %q: event %q has two evolve functions; remove one", b.group.name, t.name)
 		return
 	}
-	b.evolve[t.name] = evolver{
-		event: valueOf[E]{}.decode,
-		fold:  func(state, event any) any { return fn(state.(S), event.(E)) },
+	fold := func(state, event any) any { return fn(state.(S), event.(E)) }
+	if b.group.policy == KeepLatest {
+		fold = func(_, event any) any { return fn(b.zero().(S), event.(E)) }
 	}
+	b.evolve[t.name] = evolver{event: valueOf[E]{}.decode, fold: fold}
 }
 
 // Answer sets the handler of a query. It sees every command before it in the log of the aggregate. It must not change the state.

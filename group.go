@@ -15,7 +15,9 @@ type JournalPolicy uint8
 const (
 	// KeepAll gives each event a record key of its own, so that compaction keeps the full history. The default.
 	KeepAll JournalPolicy = iota
-	// KeepLatest keys events by aggregate id; each carries the full resulting state, and compaction keeps the last one per aggregate.
+	// KeepLatest keys events by aggregate id, and compaction keeps the last one per aggregate. Each event must give the full state by
+	// itself: evolve functions get an empty one. History is gone, and a repeated command whose event was compacted is not known any more;
+	// compaction leaves a week for both.
 	KeepLatest
 )
 

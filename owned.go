@@ -35,6 +35,7 @@ type resident struct {
 	accepted [][]Event // of the round in hand, a slice per command; rollback folds them again
 	encoded  []byte    // the state after accepted; set when the unit ends
 	blocked  uint64    // number of the last round in which a command of it was left waiting
+	stored   int       // bytes of the stored state when it was loaded
 }
 
 func newOwned(partition int32, limit int, next int64) *owned {

@@ -134,7 +134,7 @@ func (p *Processor) load(partition int32, r *resident) error {
 	if r.state, err = p.decodeState(&stored); err != nil {
 		return &StateFault{Partition: partition, AggregateID: r.id, Cause: err}
 	}
-	r.revision, r.offset = stored.Revision, stored.Offset
+	r.revision, r.offset, r.stored = stored.Revision, stored.Offset, len(stored.Data)
 	for _, events := range r.accepted {
 		for i := range events {
 			if err := p.fold(r, &events[i]); err != nil {
@@ -154,7 +154,11 @@ func (p *Processor) fold(r *resident, e *Event) (err error) {
 			err = fault(fmt.Errorf("evolve panicked: %s", panicText(v)))
 		}
 	}()
-	if e.Revision != r.revision+1 {
+	follows := e.Revision == r.revision+1
+	if p.behaviour.group.policy == KeepLatest { // compaction may have taken those between
+		follows = e.Revision > r.revision
+	}
+	if !follows {
 		return fault(fmt.Errorf("revision %d follows revision %d; has anybody else written to the journal?", e.Revision, r.revision))
 	}
 	evolve, known := p.behaviour.evolver(e.Type)

@@ -138,55 +138,6 @@ func (m *Remembered) outcome(p *Processor, partition int32) (*Outcome, error) {
 	return o, nil
 }
 
-// Replay folds a stretch of the journal onto what is stored, in log order, and gives what to store. next is the offset after the stretch.
-// Events that the store has already are passed over. It is for a partition that was taken and has no round in hand.
-func (p *Processor) Replay(partition int32, events []Event, next int64) (Changes, error) {
-	o := p.take(partition)
-	if o == nil {
-		return Changes{}, fmt.Errorf("%s[%d]: %w", p.behaviour.group.name, partition, ErrNotHeld)
-	}
-	answers := 0
-	for i := range events {
-		if events[i].Last() && events[i].Answer != nil {
-			answers++
-		}
-	}
-	c := Changes{Partition: partition, Next: next, Answers: make([]Remembered, 0, answers)}
-	touched := make(map[*resident]*Event, len(events)) // and the last event of each
-	for i := range events {
-		e := &events[i]
-		r := o.resident(e.AggregateID)
-		if err := p.load(partition, r); err != nil {
-			return Changes{}, err
-		}
-		if e.Offset <= r.offset && r.revision > 0 {
-			continue
-		}
-		if err := p.fold(r, e); err != nil {
-			return Changes{}, err
-		}
-		r.offset = e.Offset
-		touched[r] = e
-		c.LastEvent, c.LastAt, c.Time = e.ID, e.Offset, e.Time
-		if e.Last() && e.Answer != nil {
-			c.Answers = append(c.Answers, Remembered{
-				CommandID: e.CausationID, Fingerprint: e.Fingerprint, Revision: e.Revision, Offset: e.Offset, Time: e.Time, Outcome: e.Answer,
-			})
-		}
-	}
-	for r, last := range touched {
-		data, err := p.encodeState(r)
-		if err != nil {
-			return Changes{}, foldFault(last, err)
-		}
-		c.States = append(c.States, StoredState{AggregateID: r.id, Revision: r.revision, Offset: r.offset, Data: data})
-	}
-	slices.SortFunc(c.States, func(a, b StoredState) int { return cmp.Compare(a.AggregateID, b.AggregateID) })
-	o.next, o.markers, o.loose = next, 0, false
-	o.endRound()
-	return c, nil
-}
-
 func sortProgress(p []Progress) {
 	slices.SortFunc(p, func(a, b Progress) int { return cmp.Compare(a.Partition, b.Partition) })
 }

@@ -33,6 +33,11 @@
 // # Layout
 //
 // One Pebble store per process holds all groups and partitions; key.go draws the keys, state.go, meta.go and answers.go the rows, format.go
-// numbers the whole and has the history. Kinds of rows for timers and for the progress of snapshots are reserved. Filling an empty partition
-// from sorted tables will go past the log, by ingestion, into the same rows.
+// numbers the whole and has the history. A kind of rows for timers is reserved.
+//
+// # A long stretch at once
+//
+// [GroupStore.Ingest] takes the changes of a long stretch of the journal as one sorted table, past log and write buffer, checkpoint and all.
+// [GroupStore.LoadSnapshots] and [GroupStore.EndSnapshots] do so with states from snapshots, and [GroupStore.Changed] finds what the next snapshots
+// must have.
 package journal

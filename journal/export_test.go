@@ -10,6 +10,7 @@ var (
 	DecodeState    = decodeState
 	DecodeMeta     = func(b []byte) error { _, err := decodeMeta(b); return err }
 	SequenceOf     = sequenceOf
+	DecodeCovered  = decodeCovered
 )
 
 func EncodeState(s muster.StoredState) []byte {
@@ -77,3 +78,5 @@ func (w Window) Find(id string) (places [][2]int) {
 func AnswersKey(group uint16, partition int32, sequence uint64) []byte {
 	return prefixOf(group, partition).answers(sequence)
 }
+
+func EncodeCovered(journal int64) []byte { return appendCovered(nil, journal) }

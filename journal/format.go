@@ -9,7 +9,7 @@ import (
 // format is the version of the store as a whole: its keys, its kinds and what is in the rows. It stands in the store's own meta row.
 //
 //	history
-//	1   0.1   meta, state and answers
+//	1   0.1   meta, state, answers and snapshots
 //
 // A store of an older format is read, or upgraded in place when it is opened. A store of a newer one cannot be read: it is moved
 // aside and built anew from the journal.

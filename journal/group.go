@@ -97,6 +97,11 @@ func (g *GroupStore) Release(partition int32) {
 // Reset drops the rows of a partition, open or not, because they do not fit the journal or cannot be read; it is at offset 0 afterwards.
 // The reason is a word for log and metrics. A Store of the partition at the same time comes before or after it.
 func (g *GroupStore) Reset(partition int32, reason string) error {
+	return g.reset(partition, reason)
+}
+
+// reset is Reset; without a reason it is silent.
+func (g *GroupStore) reset(partition int32, reason string) error {
 	place, err := g.place(partition)
 	if err != nil {
 		return err
@@ -121,7 +126,7 @@ func (g *GroupStore) Reset(partition int32, reason string) error {
 	defer p.mu.Unlock()
 	// Sequences go on, so that who has just found a place in the old window never reads there what comes after.
 	fresh.meta.first, fresh.meta.next = p.meta.next, p.meta.next
-	p.meta, p.window = fresh.meta, newWindow(p.meta.next)
+	p.meta, p.window, p.covered = fresh.meta, newWindow(p.meta.next), 0
 	return nil
 }
 
@@ -181,7 +186,9 @@ func (g *GroupStore) wipe(partition int32, reason string, cause error) error {
 	if err := g.s.Failed(); err != nil {
 		return err
 	}
-	g.report(partition, reason, cause)
+	if reason != "" {
+		g.report(partition, reason, cause)
+	}
 	return nil
 }
 

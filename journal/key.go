@@ -13,7 +13,7 @@ const (
 	kindState     kind = 2 // one row per aggregate; in the store's own range one row per group name
 	kindAnswers   kind = 3 // one row per Store: the command ids of a batch with their outcomes
 	kindTimers    kind = 4 // reserved for durable timers
-	kindSnapshots kind = 5 // reserved for the progress of the snapshot writer
+	kindSnapshots kind = 5 // at most one row per partition: how far its snapshots are complete
 )
 
 // Keys. Everything that belongs to one partition lies side by side, so that it can be dropped as one range:
@@ -23,6 +23,7 @@ const (
 //	| group u16 BE     | partition u32 BE    | kind u8    | meta: nothing
 //	|                  |                     |            | state: aggregate id
 //	|                  |                     |            | answers: sequence u64 BE
+//	|                  |                     |            | snapshots: nothing
 //
 // Group 0, partition 0 is the store's own range: its meta row holds the store format, its state rows map a group's name to its number.
 const (

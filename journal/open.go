@@ -100,6 +100,13 @@ func (s *Store) openPebble(lock *pebble.Lock) (err error) {
 		return damageOf(err)
 	}
 	s.db = db
+	complete := options.Clone()
+	complete.EnsureDefaults()
+	s.tables = complete.MakeWriterOptions(0, db.TableFormat())
+	if err := s.emptyIngest(); err != nil {
+		_ = db.Close()
+		return err
+	}
 	s.health.running.Store(true)
 	return nil
 }

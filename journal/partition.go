@@ -15,14 +15,16 @@ import (
 type partition struct {
 	number int32
 	prefix prefix
+	cfg    *Config // read-only
 
 	storing sync.Mutex // held over a whole Store or Reset: one at a time; guards scratch and gone
 	scratch []byte     // for encoding answers and meta
 	gone    bool       // released; who still holds the partition in hand may not store any more
 
-	mu     sync.RWMutex // guards meta and window; writers hold storing too, so that who holds storing may read without it
-	meta   meta
-	window *window
+	mu      sync.RWMutex // guards what follows; writers hold storing too, so that who holds storing may read without it
+	meta    meta
+	window  *window
+	covered int64 // the snapshots topic has every state whose last event lies before this journal offset
 }
 
 // maxScratch is how much encoding memory a partition keeps between two Stores.
@@ -30,7 +32,7 @@ const maxScratch = 1 << 20
 
 func (g *GroupStore) empty(number int32) *partition {
 	return &partition{
-		number: number, prefix: prefixOf(g.number, number),
+		number: number, prefix: prefixOf(g.number, number), cfg: &g.s.cfg,
 		meta: meta{topic: g.topic, lastAt: -1}, window: newWindow(0),
 	}
 }
@@ -72,7 +74,7 @@ func (g *GroupStore) read(number int32) (p *partition, reason string, cause erro
 		m.topic = g.topic
 	}
 	p.meta, p.window = m, newWindow(m.first)
-	return g.readable(p, doing, g.readWindow(p))
+	return g.readable(p, doing, errors.Join(g.readCovered(p), g.readWindow(p)))
 }
 
 // readable sorts the end of a read: done, corrupt and to be wiped, or failed.

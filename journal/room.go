@@ -9,11 +9,11 @@ import (
 
 // room answers nil once another batch may be stored. Pebble itself would block without end where writing out cannot keep up, and so it is
 // never let come that far.
-func (s *Store) room(ctx context.Context) error {
+func (s *Store) room(ctx context.Context, extra int) error {
 	if t := s.health.passing(); t != nil && t.kind == ErrFull { //nolint:errorlint // the field holds the sentinel itself
 		return &t.fault
 	}
-	if err := s.reserve(); err != nil {
+	if err := s.reserve(extra); err != nil {
 		return err
 	}
 	if s.written.Load() < s.cfg.writeBuffer() { // since the last look at how much is still to be written out
@@ -47,8 +47,8 @@ func (s *Store) room(ctx context.Context) error {
 	}
 }
 
-// reserve keeps a rest of the disk free: what is in memory has to be written out some day.
-func (s *Store) reserve() error {
+// reserve keeps a rest of the disk free, beside the extra bytes about to be written at once: what is in memory has to be written out some day.
+func (s *Store) reserve(extra int) error {
 	if s.cfg.ReserveBytes < 0 {
 		return nil
 	}
@@ -60,11 +60,12 @@ func (s *Store) reserve() error {
 	if need == 0 {
 		need = min(64<<20, usage.TotalBytes/10)
 	}
+	need += uint64(extra)
 	if usage.AvailBytes >= need {
 		return nil
 	}
 	return &fault{
 		kind: ErrFull, dir: s.cfg.dir(), doing: "store", next: nextWait,
-		cause: fmt.Errorf("%w: %d bytes are free, %d are kept in reserve", syscall.ENOSPC, usage.AvailBytes, need),
+		cause: fmt.Errorf("%w: %d bytes are free, %d are needed with what is kept in reserve", syscall.ENOSPC, usage.AvailBytes, need),
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/seed-3eec0498/muster"
@@ -23,11 +24,14 @@ type Store struct {
 
 	// Written by Open, read-only afterwards.
 	db     *pebble.DB
+	tables sstable.WriterOptions // of tables made to be ingested
 	lock   *pebble.Lock
 	health *health
 
 	use     sync.RWMutex // every call that touches db holds it for reading; Close waits for them with it
 	written atomic.Int64 // bytes stored since room was last looked at
+	rooted  atomic.Bool  // format and group numbers are known to be on disk; root sets it, number clears it
+	made    atomic.Int64 // numbers the tables made to be ingested
 	marked  atomic.Bool  // the directory is marked for rebuilding
 
 	mu     sync.Mutex             // guards groups, and the numbering of groups
@@ -124,6 +128,7 @@ func (s *Store) number(name string) (uint16, error) {
 	if err := s.db.Set(own.key(kindState, name), appendRegistry(nil, highest+1), pebble.Sync); err != nil {
 		return 0, s.fault(doing, err)
 	}
+	s.rooted.Store(false)
 	return highest + 1, s.Failed()
 }
 

@@ -106,6 +106,11 @@ func sweepRun(t *testing.T, mem vfs.FS, fault errorfs.Injector) (stored int, fir
 			stored = int(at.Next) / 3 // the batch that failed may be there all the same
 			stored, err = storeUntil(t.Context(), g, stored+1, stored+12)
 		}
+		if err == nil {
+			if err = g.Ingest(t.Context(), heavy(0, stored+1)); err == nil {
+				stored++
+			}
+		}
 		note(err)
 		if err == nil {
 			_, err = g.Load(0, "ballast")

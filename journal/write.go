@@ -34,7 +34,7 @@ func (g *GroupStore) Store(ctx context.Context, changes []muster.Changes) error 
 			return g.notHeld(d.p.number)
 		}
 	}
-	if err := g.s.room(ctx); err != nil {
+	if err := g.s.room(ctx, 0); err != nil {
 		return err
 	}
 	batch := g.s.db.NewBatchWithSize(sizeOf(changes))
@@ -71,7 +71,7 @@ type draft struct {
 	changes []*muster.Changes // in the order they came
 	meta    meta
 	evict   int     // oldest records of answers to go
-	times   []int64 // of the changes, Unix microseconds; never going back
+	times   []int64 // the time stored before, then that of each record of answers, Unix microseconds; never going back
 }
 
 // draft sorts changes by partition.
@@ -95,28 +95,25 @@ func (g *GroupStore) draft(changes []muster.Changes) ([]*draft, error) {
 func (g *GroupStore) write(batch *pebble.Batch, d *draft) error {
 	p := d.p
 	d.meta = p.meta
+	d.times = append(d.times, p.meta.time)
 	extra := 0
 	for _, c := range d.changes {
-		if err := g.check(&d.meta, c); err != nil {
-			return err
+		if err := check(&d.meta, c); err != nil {
+			return fmt.Errorf("%s: %w", g.title(p.number), err)
 		}
 		for i := range c.States {
 			p.putState(batch, &c.States[i])
 		}
-		d.meta.journal = c.Next
-		d.meta.time = max(d.meta.time, micros(c.Time, d.meta.time))
-		if c.LastEvent != "" {
-			d.meta.lastEvent, d.meta.lastAt = c.LastEvent, c.LastAt
-		}
+		d.meta.follow(c)
 		for answers := range records(c.Answers) {
-			p.scratch = appendAnswers(p.scratch[:0], d.meta.time, answers)
+			at := d.timeOf(answers)
+			p.scratch = appendAnswers(p.scratch[:0], at, answers)
 			_ = batch.Set(p.prefix.answers(d.meta.next), p.scratch, nil)
 			d.meta.next++
 		}
-		d.times = append(d.times, d.meta.time)
 		extra += len(c.Answers)
 	}
-	d.evict = p.window.excess(extra, g.s.cfg.ids(), d.meta.time-g.s.cfg.window())
+	d.evict = p.window.excess(extra, p.cfg.ids(), d.meta.time-p.cfg.window())
 	evict(batch, p.prefix, d.meta.first, d.evict)
 	d.meta.first += uint64(d.evict)
 	p.scratch = appendMeta(p.scratch[:0], &d.meta)
@@ -125,6 +122,15 @@ func (g *GroupStore) write(batch *pebble.Batch, d *draft) error {
 		p.scratch = nil
 	}
 	return nil
+}
+
+// timeOf gives the time of the next record of answers: that of its last answer, so that a record of a long stretch of the journal is
+// dropped when its own time has come. It never goes back.
+func (d *draft) timeOf(answers []muster.Remembered) int64 {
+	last := d.times[len(d.times)-1]
+	at := max(last, min(micros(answers[len(answers)-1].Time, d.meta.time), d.meta.time))
+	d.times = append(d.times, at)
+	return at
 }
 
 func (p *partition) putState(batch *pebble.Batch, s *muster.StoredState) {
@@ -158,20 +164,31 @@ func (d *draft) settle() {
 	defer p.mu.Unlock()
 	p.meta = d.meta
 	p.window.drop(d.evict)
-	for n, c := range d.changes {
+	times := d.times[1:]
+	for _, c := range d.changes {
 		for answers := range records(c.Answers) {
 			for i := range answers {
 				p.window.add(p.window.splitString(answers[i].CommandID))
 			}
-			p.window.seal(d.times[n])
+			p.window.seal(times[0])
+			times = times[1:]
 		}
 	}
 }
 
+// follow moves the meta row behind changes.
+func (m *meta) follow(c *muster.Changes) {
+	m.journal = c.Next
+	m.time = max(m.time, micros(c.Time, m.time))
+	if c.LastEvent != "" {
+		m.lastEvent, m.lastAt = c.LastEvent, c.LastAt
+	}
+}
+
 // check refuses changes that cannot follow what is stored.
-func (g *GroupStore) check(m *meta, c *muster.Changes) error {
+func check(m *meta, c *muster.Changes) error {
 	refuse := func(format string, args ...any) error {
-		return fmt.Errorf("%s: %s; recover the partition from its checkpoint: %w", g.title(c.Partition), fmt.Sprintf(format, args...), ErrOrder)
+		return fmt.Errorf("%s; recover the partition from its checkpoint: %w", fmt.Sprintf(format, args...), ErrOrder)
 	}
 	switch {
 	case c.Next < m.journal:

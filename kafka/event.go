@@ -35,6 +35,15 @@ func (s *Slab) Event(e *muster.Event, topic string) *kgo.Record {
 	return r
 }
 
+// EventOf is Event for the journal of g: with [muster.KeepLatest] the key is the aggregate id alone.
+func (s *Slab) EventOf(g *muster.Group, e *muster.Event, topic string) *kgo.Record {
+	r := s.Event(e, topic)
+	if g.Policy() == muster.KeepLatest {
+		r.Key = r.Key[:len(e.AggregateID):len(e.AggregateID)]
+	}
+	return r
+}
+
 // DecodeEvent reads a record of the journal of g. A null value is [ErrTombstone]; a record without muster-format is [ErrForeign]; both
 // are to be passed over. Any other error is a DataLoss [muster.Error] that names topic, partition and offset: the toolkit wrote the
 // record, or claims to have, and it cannot be read. Payload, Answer and the values of user headers share memory with r.

@@ -104,8 +104,14 @@ func TestKeepLatestJournalIsKeyedByAggregate(t *testing.T) {
 	if _, err := kafka.DecodeEvent(r, latest); err == nil {
 		t.Error("a key with a revision was taken in a journal that keeps the latest only")
 	}
-	r.Key = []byte("acc-1")
+	r = (*kafka.Slab)(nil).EventOf(latest, fullEvent(), "accounts.events")
+	if string(r.Key) != "acc-1" {
+		t.Errorf("key %q", r.Key)
+	}
 	if _, err := kafka.DecodeEvent(r, latest); err != nil {
 		t.Error(err)
+	}
+	if r = (*kafka.Slab)(nil).EventOf(accounts, fullEvent(), "accounts.events"); string(r.Key) != string(kafka.EncodeEvent(fullEvent(), "").Key) {
+		t.Errorf("key %q in a journal that keeps all", r.Key)
 	}
 }

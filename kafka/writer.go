@@ -104,14 +104,16 @@ func (w *writer) replyTo(to muster.ReplyTo) {
 	w.end(headReplyTo, at)
 }
 
-// fingerprint writes eight hex digits.
-func (w *writer) fingerprint(sum uint32) {
+func (w *writer) fingerprint(sum uint32) { w.hex(headFingerprint, sum) }
+
+// hex writes eight hex digits.
+func (w *writer) hex(key string, sum uint32) {
 	const digits = "0123456789abcdef"
 	at := len(w.mem)
 	for shift := 28; shift >= 0; shift -= 4 {
 		w.mem = append(w.mem, digits[sum>>shift&15])
 	}
-	w.end(headFingerprint, at)
+	w.end(key, at)
 }
 
 // own writes the user headers behind the toolkit's.

@@ -49,7 +49,7 @@ func newBed(t *testing.T, brokers int) *bed {
 		t: t, addresses: broker.Brokers(), group: muster.NewGroup("accounts", muster.Partitions(6)), cluster: broker.Cluster(), tap: &kafkatest.Tap{},
 		claims: &claims{claim: kafka.Claim{Group: consumerGroup, Generation: -1}},
 	}
-	for _, topic := range []string{b.group.CommandTopic(""), b.group.JournalTopic(""), b.group.DeadLetterTopic("")} {
+	for _, topic := range []string{b.group.CommandTopic(""), b.group.JournalTopic(""), b.group.DeadLetterTopic(""), b.group.SnapshotTopic("")} {
 		if err := b.cluster.CreateTopic(topic, b.group.Partitions(), nil); err != nil {
 			t.Fatal(err)
 		}

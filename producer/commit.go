@@ -76,7 +76,7 @@ func (l *Lane) encode(d *muster.Decision) []*kgo.Record {
 	records := make([]*kgo.Record, 0, len(d.Events)+len(d.Dead)+len(d.Commands))
 	slab := kafka.NewSlab(len(d.Events))
 	for i := range d.Events {
-		records = append(records, slab.Event(&d.Events[i], l.p.topics.journal))
+		records = append(records, slab.EventOf(l.p.cfg.Group, &d.Events[i], l.p.topics.journal))
 	}
 	for i := range d.Dead {
 		records = append(records, kafka.EncodeDeadLetter(&d.Dead[i], l.p.topics.dead))

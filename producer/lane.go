@@ -50,9 +50,9 @@ type Lane struct {
 	closed   bool
 }
 
-func newLane(p *Producer, number int) *Lane {
+func newLane(p *Producer, number, slots int) *Lane {
 	l := &Lane{number: number, p: p}
-	for n := range p.cfg.slots() {
+	for n := range slots {
 		id := identity{instance: p.cfg.Instance, lane: number, slot: n}
 		l.rotation.slots = append(l.rotation.slots, &slot{
 			p: p, id: id.text(p.transactionalGroup()), cfg: p.cfg.Kafka, limit: p.topics.batchLimit, within: p.cfg.transactionTimeout(),

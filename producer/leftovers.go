@@ -83,7 +83,7 @@ func (p *Producer) isLeftover(text string, liveInstances []string) bool {
 		return false
 	}
 	if id.instance == p.cfg.Instance { // of an earlier run with more lanes or slots
-		return id.lane >= p.cfg.lanes() || id.slot >= p.cfg.slots()
+		return id.lane > p.keeper.number || id.lane < p.keeper.number && id.slot >= p.cfg.slots() || id.slot >= max(keeperSlots, p.cfg.slots())
 	}
 	return !slices.Contains(liveInstances, id.instance)
 }

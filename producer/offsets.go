@@ -18,6 +18,11 @@ const noLeaderEpoch = -1
 // coordinator (KIP-447), and with transaction version 2 the group joins the transaction by this request itself (KIP-890). Asking again after
 // a lost answer is harmless: it is the same offset of the same transaction.
 func (p *Producer) joinOffsets(ctx context.Context, s *slot, claim kafka.Claim, offsets []muster.Progress) error {
+	return joinOffsetsOf(ctx, s, claim, p.topics.commands, p.topics.commandsID, offsets)
+}
+
+// joinOffsetsOf is joinOffsets for any topic: what counts for what is not consumed is the check of the claim.
+func joinOffsetsOf(ctx context.Context, s *slot, claim kafka.Claim, of string, id [16]byte, offsets []muster.Progress) error {
 	req := kmsg.NewPtrTxnOffsetCommitRequest()
 	req.TransactionalID = s.id
 	req.Group = claim.Group
@@ -27,7 +32,7 @@ func (p *Producer) joinOffsets(ctx context.Context, s *slot, claim kafka.Claim, 
 		req.InstanceID = &claim.Instance
 	}
 	topic := kmsg.NewTxnOffsetCommitRequestTopic()
-	topic.Topic, topic.TopicID = p.topics.commands, p.topics.commandsID
+	topic.Topic, topic.TopicID = of, id
 	for _, o := range offsets {
 		part := kmsg.NewTxnOffsetCommitRequestTopicPartition()
 		part.Partition, part.LeaderEpoch = o.Partition, noLeaderEpoch
@@ -43,7 +48,7 @@ func (p *Producer) joinOffsets(ctx context.Context, s *slot, claim kafka.Claim, 
 		var answers answers
 		for _, t := range resp.Topics {
 			for _, part := range t.Partitions {
-				answers.add(p.topics.commands, part.Partition, part.ErrorCode)
+				answers.add(of, part.Partition, part.ErrorCode)
 			}
 		}
 		return answers.verdict(len(offsets))

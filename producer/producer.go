@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,7 @@ type Producer struct {
 	topics topics      // written by Open, read-only afterwards
 	admin  *kgo.Client // initialises ids, finds leftovers, ends what hangs; no transactions of its own
 	lanes  []*Lane     // written by Open, read-only afterwards
+	keeper *Lane       // writes snapshots; likewise
 
 	targets targets
 	closing sync.Once
@@ -69,8 +71,9 @@ func (p *Producer) prepare(ctx context.Context) error {
 	}
 	p.topics = found
 	for number := range p.cfg.lanes() {
-		p.lanes = append(p.lanes, newLane(p, number))
+		p.lanes = append(p.lanes, newLane(p, number, p.cfg.slots()))
 	}
+	p.keeper = newLane(p, p.cfg.lanes(), keeperSlots)
 	return p.initialiseAll(ctx)
 }
 
@@ -87,7 +90,7 @@ func (p *Producer) initialiseAll(ctx context.Context) error {
 		})
 	}
 	go func() { // ends before workers.Wait returns, as the workers read until ids is closed; then closes what this function reads
-		for _, lane := range p.lanes {
+		for _, lane := range append(slices.Clone(p.lanes), p.keeper) {
 			for _, slot := range lane.rotation.slots {
 				ids <- slot.id
 			}
@@ -118,7 +121,7 @@ func (p *Producer) Close() {
 		p.stop()
 		p.watched.Wait()
 		var ending sync.WaitGroup
-		for _, lane := range p.lanes {
+		for _, lane := range append(slices.Clone(p.lanes), p.keeper) {
 			ending.Go(lane.close)
 		}
 		ending.Wait()

@@ -29,7 +29,11 @@ type topics struct {
 	commandsID [16]byte // requests of late versions name topics by id
 	journal    string
 	dead       string
-	limits     map[string]int32 // largest batch of journal and dead, in bytes
+
+	snapshots   string
+	snapshotsID [16]byte
+
+	limits map[string]int32 // largest batch of journal, dead and snapshots, in bytes
 }
 
 // batchLimit is the largest batch that a topic takes. With the limit known here, a record that is too large fails alone and is the culprit;
@@ -45,9 +49,9 @@ func (t *topics) batchLimit(topic string) int32 {
 func findTopics(ctx context.Context, client *kgo.Client, group *muster.Group, prefix string) (topics, error) {
 	t := topics{
 		commands: group.CommandTopic(prefix), journal: group.JournalTopic(prefix), dead: group.DeadLetterTopic(prefix),
-		limits: map[string]int32{},
+		snapshots: group.SnapshotTopic(prefix), limits: map[string]int32{},
 	}
-	described, err := describeTopics(ctx, client, t.commands, t.journal, t.dead)
+	described, err := describeTopics(ctx, client, t.commands, t.journal, t.dead, t.snapshots)
 	if err != nil {
 		return t, err
 	}
@@ -55,8 +59,11 @@ func findTopics(ctx context.Context, client *kgo.Client, group *muster.Group, pr
 		if topic.Topic != nil && *topic.Topic == t.commands {
 			t.commandsID = topic.TopicID
 		}
+		if topic.Topic != nil && *topic.Topic == t.snapshots {
+			t.snapshotsID = topic.TopicID
+		}
 	}
-	configs, err := kadm.NewClient(client).DescribeTopicConfigs(ctx, t.journal, t.dead)
+	configs, err := kadm.NewClient(client).DescribeTopicConfigs(ctx, t.journal, t.dead, t.snapshots)
 	if err != nil {
 		return t, kafka.Map("describe the topics of group "+group.Name(), err)
 	}

@@ -26,8 +26,9 @@ type PartitionStatus struct {
 	Reason    string // a stable word: why it is in this state; empty while serving
 	Cause     error
 	Since     time.Time
-	Waiting   int  // commands that wait for another try, or behind one that does
-	Crowded   bool // as many wait as may, so further commands of the partition are held back
+	Waiting   int               // commands that wait for another try, or behind one that does
+	Crowded   bool              // as many wait as may, so further commands of the partition are held back
+	Recovery  *RecoveryProgress // how far, while it is recovering and something is known; else nil
 }
 
 // board holds the status of all partitions this instance has had. Stops, recoveries and releases are written here before they are
@@ -59,6 +60,29 @@ func (b *board) set(group string, partition int32, state State, reason string, c
 	}
 	b.by[key] = PartitionStatus{Group: group, Partition: partition, State: state, Reason: reason, Cause: cause, Since: since}
 	b.announce()
+}
+
+// progress notes how far the recovery of a partition is. It wakes nobody.
+func (b *board) progress(group string, partition int32, is RecoveryProgress) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	key := boardKey{group, partition}
+	if s, had := b.by[key]; had && s.State == Recovering {
+		s.Recovery = &is
+		b.by[key] = s
+	}
+}
+
+// recovering adds up how far the journals of a group's recovering partitions are read; left is the longest of them, in seconds.
+func (b *board) recovering(group string) (done, total, left float64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for key, s := range b.by {
+		if key.group == group && s.State == Recovering && s.Recovery != nil && s.Recovery.Stage == stageJournal {
+			done, total, left = done+float64(s.Recovery.Done), total+float64(s.Recovery.Total), max(left, s.Recovery.Left)
+		}
+	}
+	return done, total, left
 }
 
 func (b *board) announce() {

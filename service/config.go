@@ -59,6 +59,9 @@ type Config struct {
 	// DedupWindow is how long a command id is remembered. Zero means 24 h.
 	DedupWindow time.Duration
 
+	// Recovery says how state that is not in DataDir comes back.
+	Recovery Recovery
+
 	// Retry bounds how often and how long a command is tried again whose handler asked for it. Its zero value means 10 times within a minute.
 	Retry muster.RetryPolicy
 	// GroupRetry is what holds instead of Retry in the groups it names, where a service owns several.
@@ -124,6 +127,7 @@ func (c Config) Validate() error {
 			fault("%s is %v; zero means the default, else at least 1ms", d.name, d.value)
 		}
 	}
+	c.Recovery.validate(fault)
 	for _, n := range []struct {
 		name       string
 		value, top int

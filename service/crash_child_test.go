@@ -34,6 +34,8 @@ type childConfig struct {
 	Slots              int
 	Desk               bool // it owns a desk, which has a stateless handler, instead of ledgers
 	Closed             bool // its ledgers are
+	Recovery           service.Recovery
+	Session            time.Duration // zero: the shortest
 }
 
 // child is the main function of an owner process.
@@ -55,8 +57,8 @@ func child(text string) int {
 	}()
 	var hits atomic.Int64
 	cfg := service.Config{
-		Name: c.Group + "-owner", Instance: c.Instance, Brokers: c.Brokers, DataDir: c.Dir, SessionTimeout: session, ReplyPartitions: 1,
-		TransactionTimeout: c.TransactionTimeout, Slots: c.Slots, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		Name: c.Group + "-owner", Instance: c.Instance, Brokers: c.Brokers, DataDir: c.Dir, SessionTimeout: max(session, c.Session), ReplyPartitions: 1,
+		TransactionTimeout: c.TransactionTimeout, Slots: c.Slots, Recovery: c.Recovery, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 		Failpoint: func(name string) {
 			if name == c.Point && hits.Add(1) == c.Hit {
 				fmt.Println("at", name)

@@ -36,6 +36,16 @@ func (o *owner) engineGauges() {
 		labels := prometheus.Labels{"group": o.group.Name(), "state": string(state)}
 		m.gauge("partitions", "Partitions of this instance by state.", labels, func() float64 { return float64(o.board.count(o.group.Name(), state)) })
 	}
+	for i, of := range []struct{ name, help string }{
+		{"recovery_done_offsets", "Journal offsets read by the recoveries under way."},
+		{"recovery_all_offsets", "Journal offsets that the recoveries under way have to read."},
+		{"recovery_left_seconds", "Time until the longest recovery under way is done, at its rate so far."},
+	} {
+		m.gauge(of.name, of.help, group, func() float64 {
+			done, total, left := o.board.recovering(o.group.Name())
+			return [...]float64{done, total, left}[i]
+		})
+	}
 	m.gauge("lag_commands", "Commands in the topic that were not handed to a lane yet, in the partitions of this instance.", group, func() float64 {
 		sum := int64(0)
 		for _, n := range o.consumer.Lag() {

@@ -193,6 +193,8 @@ func (l *lane) settle(ctx context.Context, round *muster.Round, work *consumer.W
 	if err != nil {
 		// The events are facts, so the replies may go; what this process holds in memory may not be used any more.
 		suspend = &suspension{partitions: work.Partitions(), why: "store", cause: err}
+	} else {
+		l.o.snapshots.stored(changes)
 	}
 	l.o.cfg.failpoint("stored")
 	end = l.o.span(ctx, muster.StageReply, work.Commands[:round.Taken()])

@@ -44,15 +44,14 @@ func TestOpenReportsAllFaults(t *testing.T) {
 	empty := muster.NewAggregate(a.group, func() *account { return nil })
 	muster.Decide(empty, a.deposit, func(context.Context, *muster.Root[*account], deposit) (account, error) { return account{}, nil })
 	muster.Decide(empty, a.deposit, func(context.Context, *muster.Root[*account], deposit) (account, error) { return account{}, nil })
-	latest := muster.NewGroup("latest", muster.Journal(muster.KeepLatest))
 	_, err := service.Open(t.Context(), service.Config{Name: "no name", Instance: "a/b", Workers: -1, CallTimeout: time.Nanosecond},
-		empty, b.owner(nil), b.owner(nil), muster.NewAggregate(latest, func() *account { return nil }))
+		empty, b.owner(nil), b.owner(nil))
 	if err == nil {
 		t.Fatal("opened")
 	}
 	for _, part := range []string{
 		"Name", "Instance", "Brokers", "Workers", "CallTimeout", "DataDir is empty", "bank.Deposit", "bank.Credited",
-		b.group.Name() + " is owned by two parts", "KeepLatest",
+		b.group.Name() + " is owned by two parts",
 	} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("the error does not speak of %s:\n%v", part, err)

@@ -46,6 +46,9 @@ type metrics struct {
 
 	subscriptions subscriptionMetrics
 	marked        *prometheus.CounterVec
+	snapshotted   *prometheus.CounterVec
+	passes        *prometheus.HistogramVec
+	ignored       *prometheus.CounterVec
 }
 
 // stageBuckets are in seconds. They are close together from 1 to 50 ms, where a commit ends, so that the share of commits that took so much
@@ -84,6 +87,9 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 	m.rebalances = m.counter("rebalances_total", "Changes of the assignment.", "group")
 	m.takeover = m.histogram("takeover_seconds", "How long the oldest command of a partition had waited when it was first served here.", prometheus.ExponentialBuckets(1e-2, 2, 16), "group")
 	m.output = m.histogram("batch_bytes", "Bytes of events and answers that one batch holds until it is committed.", prometheus.ExponentialBuckets(256, 4, 10), "group")
+	m.snapshotted = m.counter("snapshot_states_total", "States written to the snapshots topic.", "group")
+	m.passes = m.histogram("snapshot_seconds", "Time of one pass over a partition for snapshots, by result: complete, failed.", prometheus.ExponentialBuckets(1e-3, 2, 20), "group", "result")
+	m.ignored = m.counter("snapshots_ignored_total", "Recoveries that could not use the snapshots of a partition as they are, by reason.", "group", "reason")
 	return m
 }
 

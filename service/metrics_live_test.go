@@ -19,6 +19,7 @@ var notMoved = map[string]string{
 	"muster_subscription_faults_total": "needs a subscription",
 	"muster_subscription_lag_events":   "needs a subscription",
 	"muster_dead_letters_marked_total": "needs an operator",
+	"muster_snapshots_ignored_total":   "needs a snapshot that cannot be used",
 }
 
 // A live service that has done work shows every metric of docs/metrics.md, with just these labels, and no other.
@@ -40,7 +41,7 @@ func TestLiveServiceShowsWhatIsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := first
-	second.Metrics = st.metrics
+	second.Metrics, second.Recovery.SnapshotEvery = st.metrics, 1
 	s = start(t, second, st.owner(func(_ context.Context, r *muster.Root[*account], in deposit) (account, error) {
 		if in.Amount == 13 {
 			panic("unlucky")
@@ -60,6 +61,7 @@ func TestLiveServiceShowsWhatIsDocumented(t *testing.T) {
 	if r, err := st.deposit.Result(st.within(20*time.Second), s.Client(), "acc-1", "never"); err != nil || r.State != muster.ResultUnknown {
 		t.Errorf("%+v, %v", r, err)
 	}
+	st.until("snapshots were written", func() bool { return len(series(t, st.metrics, "muster_snapshot_seconds", nil)) > 0 })
 	families, err := st.metrics.Gather()
 	if err != nil {
 		t.Fatal(err)

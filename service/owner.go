@@ -31,7 +31,9 @@ type owner struct {
 	takeovers takeovers
 	running   atomic.Int64 // goroutines in handlers; the workers count
 	handling  handling
-	pulses    []pulse // by lane
+	pulses    []pulse    // by lane
+	topicID   [16]byte   // of the journal
+	snapshots *snapshots // of the partitions that are served here
 
 	mu     sync.Mutex        // guards tenure and hands
 	tenure map[int32]*tenure // partitions assigned to this instance; the keeper adds and removes
@@ -74,6 +76,7 @@ func (o *owner) run(ctx, hard context.Context) error {
 	kept.Add(1)
 	go func() { defer kept.Done(); o.keep(consuming, hard) }()
 	kept.Go(func() { o.expire(consuming) })
+	kept.Go(func() { o.snapshots.run(polling) })
 	var lanes sync.WaitGroup
 	for i := range o.cfg.lanes() {
 		lanes.Add(1)
@@ -86,6 +89,9 @@ func (o *owner) run(ctx, hard context.Context) error {
 		stopPolling()
 	}
 	lanes.Wait()
+	if fatal == nil && ctx.Err() != nil {
+		o.snapshots.finish(hard)
+	}
 	var left error
 	if !o.cfg.StayMember {
 		left = o.consumer.Leave(hard)

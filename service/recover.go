@@ -26,6 +26,9 @@ func (o *owner) recover(t *tenure, p int32) {
 			o.board.set(o.group.Name(), p, Serving, "", nil)
 			o.takeovers.serves(p, o.clock.Now())
 			t.change.Serve(p)
+			if at, held := o.states.Checkpoint(p); held {
+				o.snapshots.stored([]muster.Changes{{Partition: p, Next: at.Next}})
+			}
 			o.metrics.recovery.WithLabelValues(o.group.Name()).Observe(time.Since(began).Seconds())
 			o.log.Info("partition serves", "group", o.group.Name(), "partition", p, "recovered_in", time.Since(began))
 			return
@@ -50,10 +53,19 @@ func (o *owner) recover(t *tenure, p int32) {
 			o.fail(fmt.Errorf("group %s: the local store failed: %w", o.group.Name(), o.states.Failed()))
 			return
 		}
-		o.board.set(o.group.Name(), p, Recovering, "retrying", err)
+		o.board.set(o.group.Name(), p, Recovering, waitsFor(err), err)
 		o.log.Warn("recovery failed, trying again", "group", o.group.Name(), "partition", p, "error", quiet(err))
 		again.wait(ctx)
 	}
+}
+
+// waitsFor gives the stable word for what a recovery that failed waits for. A full disk passes when somebody makes room; until then nothing
+// is stored, and what was stored stands.
+func waitsFor(err error) string {
+	if errors.Is(err, journal.ErrFull) {
+		return "disk-full"
+	}
+	return "retrying"
 }
 
 // stop takes a partition out of service for good: until a restart, with a build or a journal that mends the cause.
@@ -80,12 +92,20 @@ func (o *owner) replay(ctx context.Context, p int32) error {
 			return err
 		}
 	}
+	if at.Next == 0 {
+		if at, err = o.fromSnapshots(ctx, p, end); err != nil {
+			return err
+		}
+	}
 	diverged, err := o.replayFrom(ctx, p, at, end)
 	if err != nil || !diverged {
 		return err
 	}
 	o.rebuild(p, "diverged", fmt.Errorf("offset %d of the journal holds another event than the store has folded", at.LastAt))
-	if at, err = o.reset(p, "diverged"); err != nil {
+	if _, err = o.reset(p, "diverged"); err != nil {
+		return err
+	}
+	if at, err = o.fromSnapshots(ctx, p, end); err != nil {
 		return err
 	}
 	_, err = o.replayFrom(ctx, p, at, end)
@@ -102,57 +122,6 @@ func (o *owner) reset(p int32, why string) (journal.Checkpoint, error) {
 	}
 	return o.states.Open(p)
 }
-
-// replayFrom folds the journal from a checkpoint to end. It reports true, having changed nothing, when the last event the store folded
-// is not the one the journal has at its place.
-func (o *owner) replayFrom(ctx context.Context, p int32, at journal.Checkpoint, end int64) (diverged bool, err error) {
-	o.processor.Take(p, at.Next)
-	from, check := at.Next, at.LastEvent != ""
-	if check {
-		from = at.LastAt
-	}
-	folded := 0
-	next, err := consumer.ReadJournal(ctx, o.reader, p, from, end, func(events []muster.Event) error {
-		if check && len(events) > 0 {
-			check = false
-			if events[0].Offset == at.LastAt && events[0].ID != at.LastEvent {
-				diverged = true
-				return errDiverged
-			}
-		}
-		for len(events) > 0 && events[0].Offset < at.Next {
-			events = events[1:]
-		}
-		if len(events) == 0 {
-			return nil
-		}
-		changes, err := o.processor.Replay(p, events, events[len(events)-1].Offset+1)
-		if err != nil {
-			return err
-		}
-		folded += len(events)
-		if err := o.states.Store(ctx, []muster.Changes{changes}); err != nil {
-			return err
-		}
-		o.cfg.failpoint("recovering")
-		return nil
-	}, func(stuckAt int64) { o.unblock(ctx, p, stuckAt) })
-	if diverged {
-		return true, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	o.metrics.replayed.WithLabelValues(o.group.Name()).Add(float64(folded))
-	changes, err := o.processor.Replay(p, nil, max(next, at.Next))
-	if err != nil {
-		return false, err
-	}
-	changes.Time = o.clock.Now()
-	return false, o.states.Store(ctx, []muster.Changes{changes})
-}
-
-var errDiverged = errors.New("store and journal differ")
 
 // pending is called while the offsets of assigned partitions stay unknown: the owner before may have died between TxnOffsetCommit and EndTxn.
 func (o *owner) pending(ctx context.Context, partitions []int32) {

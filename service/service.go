@@ -85,9 +85,6 @@ func check(cfg Config, parts []owning) ([]*muster.Behaviour, error) {
 	behaviours := merged(parts)
 	for _, b := range behaviours {
 		faults = append(faults, b.Validate())
-		if b.Group().Policy() != muster.KeepAll {
-			faults = append(faults, fmt.Errorf("service %s: group %s asks for KeepLatest, which this build cannot own yet; use KeepAll", cfg.Name, b.Group().Name()))
-		}
 	}
 	faults = append(faults, cfg.retryGroups(behaviours)...)
 	if len(behaviours) > 0 && cfg.DataDir == "" {
@@ -185,8 +182,9 @@ func (s *Service) openOwner(ctx context.Context, b *muster.Behaviour, ids kafka.
 	o := &owner{
 		cfg: s.cfg, group: g, log: s.log, metrics: s.metrics, clock: s.clock, states: states, replies: s.sender, board: s.board,
 		tenure: map[int32]*tenure{}, hands: map[int]*hand{}, failed: make(chan error, 1), idle: make(chan struct{}),
-		limit: make(chan struct{}, 4), pulses: make([]pulse, s.cfg.lanes()), handling: handlingOf(b, s.cfg),
+		limit: make(chan struct{}, recoveries), topicID: ids[g.JournalTopic(s.cfg.Prefix)], pulses: make([]pulse, s.cfg.lanes()), handling: handlingOf(b, s.cfg),
 	}
+	o.snapshots = newSnapshots(o)
 	o.processor = muster.NewProcessor(b, muster.ProcessorConfig{
 		Codec: s.cfg.codec(), States: states, Prefix: s.cfg.Prefix, Client: s.client, Steps: o.step, Bound: o.bound,
 		Retry: s.cfg.retryOf(g.Name()), MaxWaiting: s.cfg.maxWaiting(),

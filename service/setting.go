@@ -85,6 +85,7 @@ func settings() []setting {
 		number("max-waiting", "commands of a partition that may wait for another try", "500", func(c *Config) *int { return &c.MaxWaiting }),
 		number("workers", "handlers of one lane that run at the same time", "GOMAXPROCS, 64 with stateless handlers", func(c *Config) *int { return &c.Workers }),
 		number("lanes", "the most lanes of an owned group", "4", func(c *Config) *int { return &c.Lanes }),
+		number("snapshot-every", "journal offsets of a partition after which changed states are written as snapshots; negative: never", "100,000", func(c *Config) *int { return &c.Recovery.SnapshotEvery }),
 		number("slots", "transactional producers of a lane", "4", func(c *Config) *int { return &c.Slots }),
 		number("reply-partitions", "partitions of the reply topic when it is created", "12", func(c *Config) *int { return &c.ReplyPartitions }),
 		number("batch-records", "the most commands of a batch", "5000", func(c *Config) *int { return &c.BatchRecords }),

@@ -3,6 +3,7 @@ package service_test
 import (
 	"context"
 	"errors"
+	"os"
 	"testing"
 	"time"
 
@@ -84,6 +85,18 @@ func start(t *testing.T, cfg service.Config, parts ...service.Part) *running {
 	if err != nil {
 		t.Fatalf("open: %v", err)
 	}
+	return launchOpened(t, s)
+}
+
+// launchOpened runs a service and waits until it is ready.
+func launchOpened(t *testing.T, s *service.Service) *running {
+	t.Helper()
+	limit := time.Minute
+	if os.Getenv("MUSTER_SOAK") != "" {
+		limit = 10 * time.Minute
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
 	run, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	r := &running{Service: s, t: t, stop: stop, done: make(chan error, 1)}
 	go func() { r.done <- s.Run(run) }()
