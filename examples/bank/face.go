@@ -26,6 +26,8 @@ func newFace(client *muster.Client, operations http.Handler) http.Handler {
 	routes.Handle("POST /accounts/{id}/withdrawals", command(f, bank.Withdraw, http.StatusOK, inPath))
 	routes.Handle("POST /transfers", command(f, bank.Transfer, http.StatusOK, byKey))
 	routes.HandleFunc("GET /accounts/{id}", f.balance)
+	routes.Handle("GET /accounts/{id}/commands/{key}", result(f, bank.Deposit, inPath)) // of any type: all answer with the account
+	routes.Handle("GET /transfers/{key}", result(f, bank.Transfer, byKey))
 	for _, path := range []string{"/livez", "/readyz", "/metrics", "/status"} {
 		routes.Handle("GET "+path, operations)
 	}

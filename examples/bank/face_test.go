@@ -150,14 +150,26 @@ func TestFace(t *testing.T) {
 			t.Errorf("transfer: %d %s", a.status, a.text)
 		}
 	}
-	if a := b.do("POST", "/transfers", `{"from":"ada","to":"nobody","amount":5000}`); a.status != 404 || a.Detail != "account nobody does not exist" {
+	if a := b.do("POST", "/transfers", `{"from":"ada","to":"nobody","amount":5000}`, key, "t-2"); a.status != 404 || a.Detail != "account nobody does not exist" {
 		t.Errorf("transfer to nobody: %d %s", a.status, a.text)
+	}
+	if a := b.do("GET", "/transfers/t-2", ""); a.status != 404 || a.Detail != "account nobody does not exist" {
+		t.Errorf("what became of the transfer to nobody: %d %s", a.status, a.text)
 	}
 	if a := b.do("GET", "/accounts/ada", ""); a.status != 200 || a.Balance != 20000 || a.Revision != 5 {
 		t.Errorf("ada, after the money came back: %d %s", a.status, a.text)
 	}
-	if a := b.do("POST", "/accounts/bob/deposits", `{"amount":1}`, "Prefer", "respond-async", key, "d-2"); a.status != 202 || a.CommandID != "d-2" {
-		t.Errorf("without waiting: %d %s", a.status, a.text)
+	if a := b.do("POST", "/accounts/bob/deposits", `{"amount":1}`, "Prefer", "respond-async", key, "d-2"); a.status != 202 || a.CommandID != "d-2" || a.header.Get("Location") != "/accounts/bob/commands/d-2" {
+		t.Errorf("without waiting: %d %s, %v", a.status, a.text, a.header)
+	}
+	if a := b.do("GET", "/accounts/bob/commands/d-2", ""); a.status != 200 || a.Balance != 5001 || a.Revision != 3 {
+		t.Errorf("what became of it: %d %s", a.status, a.text)
+	}
+	if a := b.do("GET", "/accounts/bob/commands/d-3", ""); a.status != 404 || a.CommandID != "d-3" {
+		t.Errorf("what became of a command that was never sent: %d %s", a.status, a.text)
+	}
+	if a := b.do("GET", "/transfers/t-1", ""); a.status != 200 || a.Balance != 20000 {
+		t.Errorf("what became of the transfer: %d %s", a.status, a.text)
 	}
 	if a := b.do("GET", "/accounts/bob", ""); a.status != 200 || a.Balance != 5001 || a.Revision != 3 {
 		t.Errorf("bob, who is asked after the deposit is durable: %d %s", a.status, a.text)
@@ -189,7 +201,8 @@ func TestAnUnknownOutcomeTellsTheCommandID(t *testing.T) {
 	defer server.Close()
 	b := browser{t: t, http: server.Client(), base: server.URL}
 	a := b.do("POST", "/accounts/ada/deposits", `{"amount":1}`)
-	if a.status != 504 || a.CommandID == "" || a.CommandID != a.header.Get("Idempotency-Key") || a.header.Get("Retry-After") == "" {
+	if a.status != 504 || a.CommandID == "" || a.CommandID != a.header.Get("Idempotency-Key") || a.header.Get("Retry-After") == "" ||
+		a.header.Get("Location") != "/accounts/ada/commands/"+a.CommandID {
 		t.Errorf("got %d %s with the header %v", a.status, a.text, a.header)
 	}
 	client.Close()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -67,13 +68,15 @@ func command[In proto.Message](f *face, c *muster.CommandType[In, *bankpb.Accoun
 				refuse(w, err, key)
 				return
 			}
-			write(w, http.StatusAccepted, struct {
-				CommandID string `json:"commandId"`
-			}{key})
+			locate(w, c.Group(), id, key)
+			write(w, http.StatusAccepted, accepted{key, "durable"})
 			return
 		}
 		account, err := c.Call(r.Context(), f.client, id, in, opts...)
 		if err != nil {
+			if errors.Is(err, muster.ErrOutcomeUnknown) {
+				locate(w, c.Group(), id, key)
+			}
 			refuse(w, err, key)
 			return
 		}

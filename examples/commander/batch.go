@@ -36,6 +36,10 @@ func (b *batch) await() step {
 		if err == nil && (user.ID != b.id || m.Revision != 1) {
 			err = fmt.Errorf("got %+v at revision %d, want user %s at revision 1", user, m.Revision, b.id)
 		}
-		return fmt.Sprintf("event %s at %v", m.ID, m.Position()), err
+		actor, _ := m.Headers.Get(actorHeader)
+		if err == nil && string(actor) != "website" {
+			err = fmt.Errorf("the event's actor is %q; want the one of its command", actor)
+		}
+		return fmt.Sprintf("event %s of actor %s at %v", m.ID, actor, m.Position()), err
 	}}
 }

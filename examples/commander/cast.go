@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/seed-3eec0498/muster"
 )
 
 func (s *story) registration() step {
 	return step{"service", "registration", func(ctx context.Context) (_ string, err error) {
 		cfg := s.set.service("registration")
 		cfg.DataDir = s.disk
+		cfg.Handling = []muster.Middleware{s.tally.count}
 		if s.owner, err = start(ctx, cfg, parts()...); err != nil {
 			return "", err
 		}
@@ -37,6 +40,16 @@ func (s *story) close() step {
 func (s *story) welcomed(ids ...string) step {
 	return step{"events", "MailSent, as the subscriber has them", func(ctx context.Context) (string, error) {
 		return fmt.Sprintf("welcomed: %s", strings.Join(ids, ", ")), s.website.list.await(ctx, ids...)
+	}}
+}
+
+// counted compares what the middleware has seen: each command once, and no repeat, which is answered without a handler.
+func (s *story) counted(want string) step {
+	return step{"counts", "commands that reached a handler", func(context.Context) (string, error) {
+		if got := s.tally.String(); got != want {
+			return "", fmt.Errorf("the middleware has counted %s, want %s", got, want)
+		}
+		return want, nil
 	}}
 }
 

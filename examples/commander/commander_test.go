@@ -31,11 +31,12 @@ func TestStory(t *testing.T) {
 		`DeleteUser ada +refused: UNIMPLEMENTED, users cannot do DeleteUser`,
 		`in the journal: UserCreated, CommandUnknown`,
 		`NewUser bob, \S+ +durable at \S+\.users\.commands\[\d\]@\d+`,
-		`await .* event row-1/0 at \S+\.users\.events\[\d\]@\d+`,
+		`await .* event row-1/0 of actor website at \S+\.users\.events\[\d\]@\d+`,
 		`welcomed: ada, bob, cem\n`,
 		`website +drained and gone`,
 		`welcomed: dan\n`,
-		`All 17 checks held\.\n$`,
+		`counts .* CheckAddress 6, NewUser 7, SendMail 4, other 1\n`,
+		`All 18 checks held\.\n$`,
 	)
 	if errs.Len() > 0 {
 		t.Errorf("it complained: %s", errs.String())

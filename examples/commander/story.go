@@ -28,7 +28,7 @@ func tellStory(ctx context.Context, set settings, out io.Writer) (err error) {
 	defer os.RemoveAll(disk)
 	fmt.Fprintf(out, "A user registration on Muster. Broker: %s\n", broker)
 
-	s := &story{set: set, disk: disk, teller: &teller{out: out}}
+	s := &story{set: set, disk: disk, teller: &teller{out: out}, tally: newTally()}
 	err = errors.Join(s.tell(ctx), s.end())
 	if err == nil {
 		fmt.Fprintf(out, "\nAll %d checks held.\n", s.teller.steps)
@@ -41,6 +41,7 @@ type story struct {
 	set     settings
 	disk    string // the registration's data directory
 	teller  *teller
+	tally   *tally // of the registration
 	owner   *running
 	website *website
 }
@@ -74,5 +75,6 @@ func (s *story) tell(ctx context.Context) error {
 		dan.send(),
 		dan.await(),
 		s.welcomed("dan"),
+		s.counted("CheckAddress 6, NewUser 7, SendMail 4, other 1"),
 	)
 }

@@ -19,7 +19,9 @@ type website struct {
 
 func openWebsite(ctx context.Context, set settings, t *teller) (*website, error) {
 	w := &website{teller: t, list: newWelcomed()}
-	svc, err := start(ctx, set.service("website"), w.list.subscription())
+	cfg := set.service("website")
+	cfg.Sending = []muster.Middleware{signed("website")}
+	svc, err := start(ctx, cfg, w.list.subscription())
 	if err != nil {
 		return nil, err
 	}
