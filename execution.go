@@ -164,7 +164,7 @@ func (x *execution) encode(out any) (*Outcome, *Error) {
 }
 
 func overrun(cmd *Command) *Error {
-	return refuse(DeadlineExceeded, ReasonOverrun, "handler of %s was still running at its deadline and was given up; it had no effect", cmd.Type)
+	return refuse(DeadlineExceeded, ReasonOverrun, "handler of %s was still running at its deadline and was given up; nothing it wrote has an effect, but what it called or sent by itself may have", cmd.Type)
 }
 
 // panicText tells the type and the place of a panic, not its value: that may hold payload. Runtime errors hold none and are told whole.

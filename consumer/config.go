@@ -39,6 +39,10 @@ type Config struct {
 	BatchRecords int
 	BatchBytes   int
 
+	// Narrow makes every Work hold commands of one partition only, so that several who poll a lane work side by side and a slow command
+	// holds up its partition only.
+	Narrow bool
+
 	// BufferBytes is how much memory the commands of one partition may take that have arrived and are not done yet. Above it fetching from
 	// that partition pauses; it resumes at half. What a fetch in flight brings is added, so the true bound is one fetch higher: 2 MiB as
 	// sent, 64 MiB per batch when decompressed (package kafka sets that limit). Zero means 4 MiB.

@@ -241,3 +241,28 @@ func TestBacklogIsSplit(t *testing.T) {
 		t.Fatalf("PollBacklog gave %d commands; want a whole batch", len(w.Commands))
 	}
 }
+
+// With Narrow every Work holds one partition, so several can be in hand.
+func TestNarrowWorkHoldsOnePartition(t *testing.T) {
+	c := start(t, 3)
+	keys := c.keys()
+	for p := range 3 {
+		c.send(keys[p], 0, 5)
+	}
+	cfg := oneLane(c.config("a"))
+	cfg.Narrow = true
+	m := run(t, cfg)
+	m.serveAll(3)
+	eventually(t, "everything is buffered", func() bool { return m.Buffered() == 15 })
+	seen := map[int32]bool{}
+	for range 3 {
+		w := m.poll(0)
+		if len(w.Partitions()) != 1 || len(w.Commands) != 5 {
+			t.Fatalf("a Work holds %d commands of %v", len(w.Commands), w.Partitions())
+		}
+		seen[w.Partitions()[0]] = true
+	}
+	if len(seen) != 3 {
+		t.Fatalf("three Works held %v", seen)
+	}
+}

@@ -87,6 +87,10 @@ func (c *Consumer) handOut(lane, least int) (*Work, time.Time) {
 	case len(ready) == 0:
 		return nil, due
 	}
+	more := c.config.Narrow && len(ready) > 1
+	if more {
+		ready = ready[:1]
+	}
 	// Of a backlog, half of the partitions suffice: the others are for who polls the lane while this Work is in hand.
 	if half := (len(ready) + 1) / 2; len(ready) >= splitAbove && c.backlogLocked(ready[:half]) >= c.config.batchRecords() {
 		ready = ready[:half]
@@ -100,7 +104,7 @@ func (c *Consumer) handOut(lane, least int) (*Work, time.Time) {
 	}
 	left := w.growLocked(max(records, 0), max(size, 0))
 	w.gatherLocked()
-	if left {
+	if left || more {
 		c.rouse(lane) // for another goroutine that polls the same lane
 	}
 	return w, time.Time{}

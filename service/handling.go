@@ -25,12 +25,16 @@ func merged(parts []owning) []*muster.Behaviour {
 	return all
 }
 
-// handlerWorkers is how many handlers of a lane run at the same time where they may wait for something, unless Config.Workers says otherwise.
+// handlerWorkers is how many handlers of a batch run at the same time where they may wait for something, unless Config.Workers says otherwise.
 const handlerWorkers = 64
+
+// handlerHands is how many batches of stateless handlers a lane has in hand at most, each of one partition.
+const handlerHands = 8
 
 // handling is how a lane decides its batches. A decide function computes, a stateless handler waits: for a database, for another group.
 type handling struct {
 	effects  bool // it writes to other groups
+	hands    int  // loops of a lane
 	workers  int
 	slice    int           // commands of the first slice of a batch
 	patience time.Duration // after which the rest of the batch is left for the next transaction
@@ -38,11 +42,12 @@ type handling struct {
 
 func handlingOf(b *muster.Behaviour, cfg Config) handling {
 	if !b.Effects() {
-		return handling{workers: cfg.Workers, slice: firstSlice, patience: time.Hour}
+		return handling{hands: 2, workers: cfg.Workers, slice: firstSlice, patience: time.Hour}
 	}
 	n := orDefault(cfg.Workers, handlerWorkers)
 	// A batch of slow handlers is committed worker by worker: the answer of the first one does not wait for the thousandth.
-	return handling{effects: true, workers: n, slice: n, patience: 20 * time.Millisecond}
+	// A batch holds one partition, so that a handler that waits does not hold up the other ones.
+	return handling{effects: true, hands: handlerHands, workers: n, slice: n, patience: 20 * time.Millisecond}
 }
 
 // bound gives a handler's context its deadline: the command's, or that of all handlers, whichever is earlier.

@@ -15,7 +15,8 @@ import (
 // while the one before was committed.
 //
 // While there is a backlog a second hand works beside the first one, on other partitions: it decides, stores and answers while the first one
-// commits. Transactions of the lane still follow one another.
+// commits. Where stateless handlers may wait for something there are more hands, each with one partition at a time, backlog or not.
+// Transactions of the lane still follow one another.
 type lane struct {
 	o       *owner
 	index   int
@@ -39,13 +40,20 @@ func newLane(o *owner, index int) *lane {
 
 // run works until ctx ends; the batches in hand then are finished, bounded by hard.
 func (l *lane) run(ctx, hard context.Context) {
-	var second sync.WaitGroup
-	defer second.Wait()
-	second.Go(func() { l.hand(ctx, hard, 2*l.index+1, l.o.consumer.PollBacklog) })
-	l.hand(ctx, hard, 2*l.index, l.o.consumer.Poll)
+	hands := l.o.handling.hands
+	poll := l.o.consumer.PollBacklog
+	if l.o.handling.effects {
+		poll = l.o.consumer.Poll
+	}
+	var others sync.WaitGroup
+	defer others.Wait()
+	for n := 1; n < hands; n++ {
+		others.Go(func() { l.hand(ctx, hard, hands*l.index+n, poll) })
+	}
+	l.hand(ctx, hard, hands*l.index, l.o.consumer.Poll)
 }
 
-// hand is one of the two loops of a lane; number tells it from all others of the owner.
+// hand is one of the loops of a lane; number tells it from all others of the owner.
 func (l *lane) hand(ctx, hard context.Context, number int, poll func(context.Context, int) (*consumer.Work, error)) {
 	again := pause{}
 	for {

@@ -37,7 +37,7 @@ type owner struct {
 
 	mu     sync.Mutex        // guards tenure and hands
 	tenure map[int32]*tenure // partitions assigned to this instance; the keeper adds and removes
-	hands  map[int]*hand     // by loop, two per lane: what it is working on
+	hands  map[int]*hand     // by loop of a lane: what it is working on
 	failed chan error        // has room for one: what ends the owner
 	idle   chan struct{}     // closed once the first assignment is settled
 	once   sync.Once         // closes idle

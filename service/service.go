@@ -194,7 +194,7 @@ func (s *Service) openOwner(ctx context.Context, b *muster.Behaviour, ids kafka.
 	o.consumer, err = consumer.Open(ctx, consumer.Config{
 		Kafka: connection, Group: g, Service: s.cfg.Name, Instance: s.name, Lanes: s.cfg.lanes(), BatchRecords: s.cfg.batchRecords(),
 		SessionTimeout: s.cfg.SessionTimeout, Logger: s.log, OnFault: o.fetchFault,
-		OnPending: o.pending, MaxWaiting: s.cfg.maxWaiting(), Now: s.clock.Now,
+		OnPending: o.pending, MaxWaiting: s.cfg.maxWaiting(), Now: s.clock.Now, Narrow: b.Effects(),
 	})
 	if err != nil {
 		return nil, err
