@@ -69,8 +69,8 @@ type Config struct {
 	// MaxWaiting is how many commands of one partition may wait for another try, or behind one. Zero means 500, which is the most.
 	MaxWaiting int
 
-	// Workers is how many handlers of one batch run at the same time; a lane has up to two batches in hand, eight with stateless handlers. Zero means GOMAXPROCS, and 64 in a group with stateless handlers, which
-	// may wait for something.
+	// Workers is how many handlers of one batch run at the same time; a lane has up to two batches in hand, eight with stateless handlers.
+	// Zero means GOMAXPROCS, and 64 in a group with stateless handlers, which may wait for something.
 	Workers int
 	// Lanes is the most lanes an owned group has. Zero means 4.
 	Lanes int
