@@ -229,3 +229,49 @@ func TestFaultEndTxnNeverAnsweredOfWrittenCommands(t *testing.T) {
 		})
 	}
 }
+
+// Who does not get the answer is cut off as well, until another owner has the partition: that one goes on behind what was committed, and the first
+// one leaves it alone when it is back.
+func TestFaultEndTxnNeverAnsweredAndTakenOver(t *testing.T) {
+	d := newDoubt(t, anyBrokers(t))
+	wire, cfg := &kafkatest.Tap{}, d.config()
+	cfg.Kafka.Options, cfg.TransactionTimeout, cfg.SessionTimeout = wire.Option(), 500*time.Millisecond, 6*time.Second
+	s := start(t, cfg, d.behaviour())
+	caller := start(t, callerOf(d.stage))
+	d.send(caller, "gate", "gate", 1)
+	d.until("the gate is being decided", func() bool { return d.ran("gate") == 1 })
+	for _, account := range []string{"poison", "refused", "good", "hot"} {
+		d.send(caller, account, account, 1)
+	}
+	d.until("the others are one batch", func() bool { return d.counter("muster_lag_commands", nil) == 4 })
+	wire.Arm(kmsg.EndTxn, 1_000_000, true)
+	close(d.gate)
+	d.until("an answer is lost", func() bool { return wire.Losses() > 0 })
+	wire.Sever()
+	d.there.Store(true)
+	other := d.config()
+	other.Metrics, other.SessionTimeout = nil, cfg.SessionTimeout
+	heir := start(t, other, d.behaviour())
+	until(t, "what waited is done by the heir", time.Minute, func() bool { return d.journal().Len() == 2 })
+	if n := d.counter("muster_aborts_total", map[string]string{"cause": "unknown"}); n != 1 {
+		t.Errorf("%v outcomes are unknown, want 1", n)
+	}
+	wire.Mend()
+	until(t, "the first one is back", time.Minute, func() bool { return s.Ready() == nil })
+	for _, by := range []*running{s, heir} {
+		if err := d.teller(by, "later", "later-"+by.Instance()); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, account := range []string{"poison", "refused", "good"} {
+		if n := d.ran(account); n != 1 {
+			t.Errorf("%s was executed %d times, want once", account, n)
+		}
+	}
+	if dead := deadLetters(t, d.brokers, d.group); !slices.Equal(dead, []string{"poison"}) {
+		t.Errorf("dead letters of %v; want one", dead)
+	}
+	if n := d.journal().Len(); n != 4 {
+		t.Errorf("%d events, want 4", n)
+	}
+}
