@@ -28,7 +28,7 @@ func (l *lane) resolve(ctx context.Context, u *unknown) (done int, suspend *susp
 		u.round.Abort()
 		return 0, suspend
 	}
-	l.o.log.Info("a transaction without an answer was committed", "group", l.o.group.Name(), "lane", l.index)
+	l.o.log.Info("a transaction without an answer was committed", "group", l.o.group.Name(), "lane", l.index, "partitions", u.work.Partitions())
 	l.o.metrics.committed(l.o.group.Name(), u.decision)
 	l.await(u.round, u.work)
 	if also := l.settle(ctx, u.round, u.work); also != nil {
@@ -64,7 +64,7 @@ func (l *lane) wasCommitted(ctx context.Context, u *unknown) bool {
 		if err == nil {
 			return committed
 		}
-		l.o.log.Warn("cannot tell yet what became of a transaction, trying again", "group", l.o.group.Name(), "lane", l.index, "error", err)
+		l.o.log.Warn("cannot tell yet what became of a transaction, trying again", "group", l.o.group.Name(), "lane", l.index, "partitions", u.work.Partitions(), "error", err)
 		again.wait(ctx)
 	}
 	return false
