@@ -54,8 +54,8 @@ type Sink interface {
 	// Commit writes events, dead letters and commands and moves the consumed offsets, all or nothing. After nil every in-sync replica has
 	// them, any read_committed reader may see them, and the events carry their offsets. The errors are these three, wrapped:
 	// [ErrAborted]: nothing happened, decide again from stored state. [ErrFenced]: a partition has a new owner, drop its
-	// overlay. [ErrUnknown]: cannot be told; read the journal again before anything else is decided. One call at a time; d is
-	// not kept.
+	// overlay. [ErrUnknown]: cannot be told; the events carry the offsets that they have if it was committed. Find out by what is
+	// consumed, and read the journal again, before anything else is decided. One call at a time; d is not kept.
 	Commit(ctx context.Context, d *Decision) error
 }
 

@@ -20,10 +20,22 @@ func (w *Work) Partitions() []int32 {
 // Current tells whether every partition of the Work is still held by the ownership it was handed out under. Once it is false the Work must
 // not be committed: another owner may have handled its commands meanwhile, even when the partition is back.
 func (w *Work) Current() bool {
+	return len(w.Held()) == len(w.shares)
+}
+
+// Held gives those partitions of the Work that are still held by the ownership it was handed out under, sorted.
+func (w *Work) Held() []int32 {
 	c := w.consumer
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !slices.ContainsFunc(w.shares, func(s share) bool { return c.parts[s.part.partition] != s.part })
+	held := make([]int32, 0, len(w.shares))
+	for i := range w.shares {
+		if p := w.shares[i].part; c.parts[p.partition] == p {
+			held = append(held, p.partition)
+		}
+	}
+	slices.Sort(held)
+	return held
 }
 
 // Hold is the opposite of [Consumer.Serve]: no further Work contains the partition until it is served again. What is in hand is not touched.

@@ -55,12 +55,21 @@ func (l *Lane) transact(ctx context.Context, t *transaction) error {
 	}
 	t.records = l.encode(t.decision)
 	if broken := l.attempt(ctx, s, t); broken != nil {
+		if broken.verdict == verdictUnknown {
+			t.place() // all of it was acknowledged before EndTxn was sent
+		}
 		return l.undo(ctx, s, broken, t)
 	}
 	s.last.Store(outcomeOf(s, t))
 	l.rotation.settled()
 	l.fencings = 0
 	l.p.cfg.failpoint(PointAfterEnd)
+	t.place()
+	return nil
+}
+
+// place tells the decision where its messages lie.
+func (t *transaction) place() {
 	for i := range t.decision.Events {
 		e := &t.decision.Events[i]
 		e.Topic, e.Offset = t.records[i].Topic, t.records[i].Offset
@@ -69,7 +78,6 @@ func (l *Lane) transact(ctx context.Context, t *transaction) error {
 		c := &t.decision.Commands[i].Command
 		c.Topic, c.Partition, c.Offset = r.Topic, r.Partition, r.Offset
 	}
-	return nil
 }
 
 func (l *Lane) encode(d *muster.Decision) []*kgo.Record {

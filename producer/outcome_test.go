@@ -3,6 +3,8 @@ package producer_test
 import (
 	"context"
 	"errors"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -41,13 +43,22 @@ func TestEndAnswerThatNeverComes(t *testing.T) {
 			lane := b.open(impatient).Lane(0)
 			b.warm(lane, 2)
 			b.tap.Arm(kmsg.EndTxn, 1_000_000, applied)
-			want(t, lane.Commit(t.Context(), b.decide("c1", 1, 2)), muster.ErrUnknown)
+			d := b.decide("c1", 1, 2)
+			want(t, lane.Commit(t.Context(), d), muster.ErrUnknown)
 			if b.hidden(1) || b.hidden(2) {
 				t.Error("the transaction is still undecided")
 			}
 			keys, consumed := b.keys("c1"), b.consumed(1)
 			if applied && (len(keys) != 2 || consumed != 1) || !applied && (len(keys) != 0 || consumed != -1) {
 				t.Errorf("visible: %v; consumed up to %d", keys, consumed)
+			}
+			visible := b.committed(b.group.JournalTopic(""))
+			for _, e := range d.Events { // who finds out that it was committed goes on with these
+				if there := slices.ContainsFunc(visible, func(r *kgoRecord) bool {
+					return string(r.Key) == e.AggregateID+"/"+strconv.FormatUint(e.Revision, 10) && r.Topic == e.Topic && r.Partition == e.Partition && r.Offset == e.Offset
+				}); there != applied {
+					t.Errorf("event %s at %v: found there %v, want %v", e.ID, e.Position(), there, applied)
+				}
 			}
 			b.tap.Mend()
 			for range 3 { // all slots work

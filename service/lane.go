@@ -108,20 +108,20 @@ func (l *lane) process(hard context.Context, work *consumer.Work) (done int, sus
 			return 0, l.undecidable(work, err)
 		}
 		l.o.cfg.failpoint("decided")
+		decision := round.Decision()
 		end := l.o.span(hard, muster.StageCommit, batch.Commands[:round.Taken()])
-		err = l.commit(hard, round)
+		err = l.commit(hard, decision)
 		end(err)
 		if err == nil {
 			l.await(round, work)
 			return round.Taken(), l.settle(hard, round, work)
 		}
-		round.Abort()
 		l.o.metrics.aborted(l.o.group.Name(), err)
-		switch {
-		case errors.Is(err, muster.ErrUnknown):
-			l.settleTransaction(hard)
-			return 0, &suspension{partitions: work.Partitions(), why: "unknown-outcome", cause: err}
-		case errors.Is(err, muster.ErrFenced):
+		if errors.Is(err, muster.ErrUnknown) {
+			return l.resolve(hard, &unknown{round: round, decision: decision, work: work, before: batch.Progress, cause: err})
+		}
+		round.Abort()
+		if errors.Is(err, muster.ErrFenced) {
 			l.o.log.Warn("fenced; the batch belongs to the new owner", "group", l.o.group.Name(), "lane", l.index, "partitions", work.Partitions(), "error", err)
 			return 0, nil
 		}
@@ -133,23 +133,6 @@ func (l *lane) process(hard context.Context, work *consumer.Work) (done int, sus
 			return 0, nil
 		}
 		batch.Now, batch.Attempt = l.o.clock.Now(), batch.Attempt+1
-	}
-}
-
-// settleTransaction makes certain what became of a transaction before the journal is read: an open one would hide what it wrote. The lane
-// could not commit anything else before that either.
-func (l *lane) settleTransaction(ctx context.Context) {
-	l.turn.Lock()
-	defer l.turn.Unlock()
-	again := pause{}
-	for ctx.Err() == nil {
-		l.pulse.beat()
-		err := l.sink.Settle(ctx)
-		if err == nil {
-			return
-		}
-		l.o.log.Warn("a transaction is not settled yet, trying again", "group", l.o.group.Name(), "lane", l.index, "error", err)
-		again.wait(ctx)
 	}
 }
 
@@ -173,8 +156,7 @@ func (l *lane) decide(ctx context.Context, round *muster.Round) {
 	l.o.metrics.output.WithLabelValues(l.o.group.Name()).Observe(float64(round.Produced()))
 }
 
-func (l *lane) commit(ctx context.Context, round *muster.Round) error {
-	decision := round.Decision()
+func (l *lane) commit(ctx context.Context, decision *muster.Decision) error {
 	l.turn.Lock()
 	defer l.turn.Unlock()
 	began := time.Now()

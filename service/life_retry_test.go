@@ -11,9 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/internal/kafkatest"
 	"github.com/seed-3eec0498/muster/kafka"
@@ -66,46 +63,15 @@ func (st *stage) send(s *running, account, id string, amount int64) {
 	}
 }
 
-// deadLetters gives the command ids of all committed dead letters of a group.
-func deadLetters(t *testing.T, brokers []string, group *muster.Group) []string {
+// deadLetters gives the command ids of all committed dead letters of a group, sorted.
+func deadLetters(t *testing.T, brokers []string, group *muster.Group) (ids []string) {
 	t.Helper()
-	topic := group.DeadLetterTopic("")
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	ctx, cancel := contextFor(t)
-	defer cancel()
-	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)
-	if err != nil {
-		t.Fatal(err)
-	}
-	left := map[int32]int64{}
-	ends.Each(func(o kadm.ListedOffset) {
-		if o.Offset > 0 {
-			left[o.Partition] = o.Offset
+	for _, r := range committedRecords(t, brokers, group.DeadLetterTopic("")) {
+		d, err := kafka.DecodeDeadLetter(r, group)
+		if err != nil {
+			t.Error(err)
 		}
-	})
-	var ids []string
-	for len(left) > 0 {
-		fetches := client.PollFetches(ctx)
-		if ctx.Err() != nil {
-			t.Fatalf("%s is not read to its end: %v", topic, left)
-		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			if !r.Attrs.IsControl() {
-				d, err := kafka.DecodeDeadLetter(r, group)
-				if err != nil {
-					t.Error(err)
-				}
-				ids = append(ids, d.Command.ID)
-			}
-			if r.Offset+1 >= left[r.Partition] {
-				delete(left, r.Partition)
-			}
-		})
+		ids = append(ids, d.Command.ID)
 	}
 	slices.Sort(ids)
 	return ids
