@@ -34,7 +34,7 @@ func TestCommittedIsStable(t *testing.T) {
 	if err := client.BeginTransaction(); err != nil {
 		t.Fatal(err)
 	}
-	if err := client.ProduceSync(within(t), &kgo.Record{Topic: c.events(), Value: []byte("x")}).FirstErr(); err != nil {
+	if err := client.ProduceSync(within(t), &kgo.Record{Topic: c.events(), Key: []byte("acc-1/1"), Value: []byte("x")}).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
 	two := muster.Progress{Partition: 1, Next: 5}

@@ -42,7 +42,7 @@ func newBlackout(t *testing.T) *blackout {
 	}}
 	b.connect()
 	adm := kadm.NewClient(b.client)
-	topics := []string{b.group.CommandTopic(""), b.group.JournalTopic(""), b.group.DeadLetterTopic("")}
+	topics := []string{b.group.CommandTopic(""), b.group.JournalTopic(""), b.group.DeadLetterTopic(""), b.group.SnapshotTopic("")}
 	byBroker := "LogAppendTime" // the events of these tests come from the future
 	if _, err := adm.CreateTopics(t.Context(), 24, 1, map[string]*string{"message.timestamp.type": &byBroker}, topics...); err != nil {
 		t.Fatal(err)
