@@ -213,9 +213,13 @@ func (r *run) wantStore(dir string, j *history.Journal) {
 		want := r.fold(r.t, j.Events[p], at.Next)
 		err = states.Each(int32(p), func(s muster.StoredState) error {
 			var got ledger
-			if err := json.Unmarshal(s.Data, &got); err != nil || got != want[s.AggregateID] || int(s.Revision) != got.Events {
+			truth := want[s.AggregateID]
+			if s.Offset >= at.Next { // from a snapshot: the partition went before the journal was read up to there
+				truth = r.fold(r.t, j.Events[p], s.Offset+1)[s.AggregateID]
+			}
+			if err := json.Unmarshal(s.Data, &got); err != nil || got != truth || int(s.Revision) != got.Events {
 				r.t.Errorf("I5: stored state of %s is %s at revision %d (%v); the journal up to %d folds to %+v",
-					s.AggregateID, s.Data, s.Revision, err, at.Next, want[s.AggregateID])
+					s.AggregateID, s.Data, s.Revision, err, max(at.Next, s.Offset+1), truth)
 			}
 			delete(want, s.AggregateID)
 			return nil
