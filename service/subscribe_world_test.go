@@ -86,9 +86,17 @@ func (st *stage) topics() {
 // journalled writes the events from..to of an account straight into the journal, as an owner would have.
 func (st *stage) journalled(account string, from, to int) []*kgo.Record {
 	st.t.Helper()
+	return st.journalledAt(time.Now(), account, from, to)
+}
+
+// journalledAt is journalled with the time that the records have: clocks of machines are set back now and then.
+func (st *stage) journalledAt(at time.Time, account string, from, to int) []*kgo.Record {
+	st.t.Helper()
 	var all []*kgo.Record
 	for r := from; r <= to; r++ {
-		all = append(all, st.event(account, fmt.Sprintf("%s-c%d", account, r), uint64(r), "1"))
+		one := st.event(account, fmt.Sprintf("%s-c%d", account, r), uint64(r), "1")
+		one.Timestamp = at
+		all = append(all, one)
 	}
 	st.write(all...)
 	return all
