@@ -2,6 +2,7 @@ package muster
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -29,6 +30,23 @@ func (a *Aggregate[S]) Behaviour() *Behaviour { return a.behaviour }
 
 // Group gives the group the aggregates belong to.
 func (a *Aggregate[S]) Group() *Group { return a.behaviour.group }
+
+// Empty makes the state of an aggregate that has no event yet.
+func (a *Aggregate[S]) Empty() S { return a.behaviour.zero().(S) }
+
+// Fold gives the state after an event, by the evolve function of its type; it may change state in place. It is for read models that want the
+// owner's own fold. The error says why the event cannot be folded: no evolve function, an undecodable payload.
+func (a *Aggregate[S]) Fold(codec Codec, state S, e *Event) (S, error) {
+	evolve, known := a.behaviour.evolve[e.Type]
+	if !known {
+		return state, fmt.Errorf("%v: group %q has no evolve function for %s; add one with muster.Evolve", e.Position(), a.behaviour.group.name, e.Type)
+	}
+	v, err := evolve.event(codec, eventPlace(e), e.Payload)
+	if err != nil {
+		return state, fmt.Errorf("%v: %w", e.Position(), err)
+	}
+	return evolve.fold(state, v).(S), nil
+}
 
 // Decide sets the handler of a command. fn is pure: it reads the state, emits events, and answers or refuses. It may run again after an
 // aborted commit, so it must not do I/O; the context ends at the handler deadline. A returned error refuses the command and rolls back

@@ -25,10 +25,18 @@ type Receipt struct {
 	Repeated  bool     // this id had been answered before, and this is that answer
 }
 
-// Awaited is a read model a call can wait for; projector's views are.
+// Awaited is a read model a call can wait for; projector's definitions are.
 type Awaited interface {
-	// Await returns when the read model has applied the journal up to pos, or with the error that says why it does not.
-	Await(ctx context.Context, pos Position) error
+	// AwaitIn returns when the read model, as the host reads it, has applied the journal up to pos, or with the error that says why it does
+	// not.
+	AwaitIn(ctx context.Context, host ViewHost, pos Position) error
+}
+
+// ViewHost is where a client's reads of read models go: the service it belongs to.
+type ViewHost interface {
+	// AwaitView returns when the named read model has applied the journal up to pos. Version 0 is the one that serves. NotFound: there is none of
+	// that name; Unavailable: it is paused or stopped; FailedPrecondition: the aggregate's key is parked; else the error of ctx.
+	AwaitView(ctx context.Context, name string, version int, pos Position) error
 }
 
 // CommandID sets the id, at most 64 bytes; the default is a new UUIDv7. Retry with the same id to learn an unknown outcome.
@@ -124,19 +132,19 @@ func call[Out any](ctx context.Context, client *Client, g *Group, name, id strin
 		return none, refuse(DataLoss, "result-omitted", "command %s was done at revision %d, but its result was too large to be kept for a repeat; query the state instead", o.cmd.ID, outcome.Revision)
 	}
 	if outcome.ContentType == "" && len(outcome.Payload) == 0 {
-		return out.empty(), waited(ctx, o.waits, outcome.Position) // a stateless handler that set no answer
+		return out.empty(), client.waited(ctx, o.waits, outcome.Position) // a stateless handler that set no answer
 	}
 	place := Place{Purpose: PurposeReply, Group: g.name, Type: name, AggregateID: id, MessageID: o.cmd.ID, ContentType: outcome.ContentType}
 	v, err := out.decode(client.codec, place, outcome.Payload)
 	if err != nil {
 		return none, refuse(Internal, ReasonBadResult, "the command was done, but its result cannot be read: %v; do caller and owner share the contract?", err)
 	}
-	return v.(Out), waited(ctx, o.waits, outcome.Position)
+	return v.(Out), client.waited(ctx, o.waits, outcome.Position)
 }
 
-func waited(ctx context.Context, views []Awaited, pos Position) error {
+func (c *Client) waited(ctx context.Context, views []Awaited, pos Position) error {
 	for _, view := range views {
-		if err := view.Await(ctx, pos); err != nil {
+		if err := view.AwaitIn(ctx, c.views, pos); err != nil {
 			return err
 		}
 	}

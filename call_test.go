@@ -208,7 +208,10 @@ type view struct {
 	err error
 }
 
-func (v *view) Await(_ context.Context, pos muster.Position) error { v.got = pos; return v.err }
+func (v *view) AwaitIn(_ context.Context, _ muster.ViewHost, pos muster.Position) error {
+	v.got = pos
+	return v.err
+}
 
 func TestCallWaitsForViews(t *testing.T) {
 	var c *muster.Client

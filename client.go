@@ -24,6 +24,7 @@ type Client struct {
 	ready   func(context.Context) error // blocks until the reply reader knows its position
 	chain   Invoke                      // nil without middleware
 	tracer  Tracer                      // nil: off
+	views   ViewHost                    // nil: none
 	waiting waiters
 }
 
@@ -43,13 +44,15 @@ type ClientConfig struct {
 	Middleware []Middleware
 	// Tracer is told of every call and send. Nil means off.
 	Tracer Tracer
+	// Views is who knows how far read models are, for [WaitFor]. Nil means that there are none.
+	Views ViewHost
 }
 
 // NewClient makes a client over its ports.
 func NewClient(cfg ClientConfig) *Client {
 	c := &Client{
 		sender: cfg.Sender, codec: cfg.Codec, replyTo: cfg.ReplyTo, timeout: cfg.Timeout, now: cfg.Now, ready: cfg.Ready,
-		chain: chain(cfg.Middleware), tracer: cfg.Tracer,
+		chain: chain(cfg.Middleware), tracer: cfg.Tracer, views: cfg.Views,
 		waiting: waiters{byID: map[string][]*waiter{}},
 	}
 	if c.codec == nil {

@@ -111,6 +111,9 @@ func (c *CommandType[In, Out]) Decode(codec Codec, cmd *Command) (In, error) {
 	return v.(In), nil
 }
 
+// HasEvent tells whether the contract, as this build has it, declares an event type of that name.
+func (g *Group) HasEvent(name string) bool { return g.kindOf(name) == "event" }
+
 // kindOf gives what a message type is declared as, "" when it is not.
 func (g *Group) kindOf(name string) string {
 	g.mu.Lock()

@@ -1,0 +1,21 @@
+// Package projector turns journals into something to query: views, SQL read models, effects. What a user writes is a projection: functions for the
+// events of one or more groups. The package runs them, keeps what they make together with how far they are, and heals.
+//
+// # One event, from end to end
+//
+// A [Membership] gives this instance a shard, which is partition p of every group the projection reads, or everything where it is [Replicated].
+// The runner claims it at the [Target], which fences whoever held it before, and gets its checkpoints. The [Journal] is read from there, and
+// its [Feed] delivers committed events in log order. A batch of them is opened at the target, the functions write through it, and one commit
+// makes their rows, the checkpoint and whatever was put aside durable together. There is no moment at which one is there without the others.
+//
+// # When an event fails
+//
+// The batch is rolled back, what was before the event is applied again and committed, and the event is tried alone, by its [Policy]: again
+// after a pause, then its key is parked, the event is skipped with a dead letter, or the partition stops. A fault of the store or the database
+// is never charged to an event: the shard waits for it.
+//
+// # If the process dies
+//
+// What was not committed is not there, and its events come again. A view and an SQL read model are exact after any crash; effects outside
+// happen at least once.
+package projector

@@ -1,0 +1,67 @@
+package projector
+
+import (
+	"context"
+	"errors"
+)
+
+// Target is where the results of a projection go, and with them its checkpoints and letters: the view store, a database, a topic. It is used by
+// several goroutines at once, but each [Holding] by one.
+type Target interface {
+	// Claim takes a shard for this instance: from when it has returned, commits of whoever held it before fail with ErrFenced, as far as the
+	// target is shared with other instances. The error is one of the store; it is tried again.
+	Claim(ctx context.Context, shard Shard) (Holding, error)
+	// Drop removes everything of a shard: rows, checkpoints, letters.
+	Drop(ctx context.Context, shard Shard) error
+}
+
+// Holding is one shard in the hands of this instance.
+type Holding interface {
+	// Stored gives what is there: the checkpoints, without those of sources that have none, and the letters of every kind.
+	Stored(ctx context.Context) (Stored, error)
+	// Begin starts a batch. One is open at a time.
+	Begin(ctx context.Context) (Batch, error)
+	// Release gives the shard up. What is stored stays. After it the holding is of no use.
+	Release()
+}
+
+// Stored is what a target keeps for the runner.
+type Stored struct {
+	Checkpoints []Checkpoint
+	Letters     []Letter // in the order they were put aside
+	Acts        int64    // see Change.Acts
+}
+
+// Batch is one transaction of a target.
+type Batch interface {
+	// Tx gives what [Into.Hand] makes the functions' T of.
+	Tx() any
+	// Before announces the event whose function is run next.
+	Before(e *Running)
+	// Commit makes everything durable together, or nothing: what functions wrote through Tx, and the change. ErrFenced: another instance has
+	// claimed the shard. After any other error the outcome may be unknown: the runner claims anew and reads what is stored.
+	Commit(ctx context.Context, change Change) error
+	// Rollback drops everything. After a Commit it does nothing.
+	Rollback()
+}
+
+// Running tells a target which event is in hand.
+type Running struct {
+	Shard Shard
+	Key   string // see KeyBy
+	// ID is the same for every run of the function for this event in this projection, also after a rebuild: a key for what others deduplicate by.
+	ID string
+	// Replayed says that the event was there before the rebuild began, so effects outside are muted.
+	Replayed bool
+}
+
+// Change is what the runner adds to a batch.
+type Change struct {
+	Checkpoints []Checkpoint // of the sources that moved
+	Put         []Letter     // new, or changed: same ID
+	Remove      []string     // ids of letters
+	Acts        int64        // number of the last act of an operator that is done, see Control; 0: as stored
+}
+
+// ErrFenced says that another instance has claimed the shard.
+var ErrFenced = errors.New("projector: another instance holds the shard")
