@@ -43,7 +43,8 @@ func FromEarliest() ReadOption { return func(r *Reading) { r.Start = StartEarlie
 // FromLatest starts with what is committed from now on. An event whose transaction is open now counts as later.
 func FromLatest() ReadOption { return func(r *Reading) { r.Start = StartLatest } }
 
-// FromTime starts with the first event written at t or later, by the brokers' clocks.
+// FromTime starts with the first event written at t or later, by the brokers' clocks. These count in milliseconds: what was written in the
+// millisecond of t is read too, as it may be later.
 func FromTime(t time.Time) ReadOption {
 	return func(r *Reading) { r.Start, r.Time = StartTime, t }
 }

@@ -279,8 +279,8 @@ func TestHandlerWritesToNowhere(t *testing.T) {
 	}
 }
 
-// What is done is committed while later commands of the same batch still wait for something: a batch of slow handlers is committed worker by
-// worker.
+// What is done is committed while later commands of the same batch still wait for something: a batch of slow handlers is committed slice by
+// slice, each as large as there are workers.
 func TestSlowHandlersAreCommittedInParts(t *testing.T) {
 	const workers = 4
 	f := newFront(t)
@@ -316,6 +316,10 @@ func TestSlowHandlersAreCommittedInParts(t *testing.T) {
 	<-entered
 	send(workers, "slow")
 	send(2*workers, "blocked")
+	// All of them must be in one batch. Taken one fetch earlier, some of the slow ones would share a slice with blocked ones, and wait for them.
+	eventually(t, "all that was sent is in the buffer", func() bool {
+		return total(t, f.metrics, "muster_lag_commands", map[string]string{"group": f.near.Name()}) == 3*workers
+	})
 	close(gates["first"])
 	eventually(t, "the slow ones are committed while others are blocked", func() bool { return len(f.events(t)) == 1+workers })
 	close(gates["blocked"])

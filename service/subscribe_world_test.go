@@ -86,20 +86,38 @@ func (st *stage) topics() {
 // journalled writes the events from..to of an account straight into the journal, as an owner would have.
 func (st *stage) journalled(account string, from, to int) []*kgo.Record {
 	st.t.Helper()
-	return st.journalledAt(time.Now(), account, from, to)
-}
-
-// journalledAt is journalled with the time that the records have: clocks of machines are set back now and then.
-func (st *stage) journalledAt(at time.Time, account string, from, to int) []*kgo.Record {
-	st.t.Helper()
 	var all []*kgo.Record
 	for r := from; r <= to; r++ {
-		one := st.event(account, fmt.Sprintf("%s-c%d", account, r), uint64(r), "1")
-		one.Timestamp = at
-		all = append(all, one)
+		all = append(all, st.event(account, fmt.Sprintf("%s-c%d", account, r), uint64(r), "1"))
 	}
 	st.write(all...)
 	return all
+}
+
+// lastWritten is when the youngest event of the journal was written. The topic has the times of the broker, whatever a record says.
+func (st *stage) lastWritten() (last time.Time) {
+	st.t.Helper()
+	topic := st.group.JournalTopic("")
+	all, err := kadm.NewClient(st.raw).ListMaxTimestampOffsets(st.within(20*time.Second), topic)
+	if err == nil {
+		err = all.Error()
+	}
+	if err != nil {
+		st.t.Fatal(err)
+	}
+	for _, p := range all[topic] {
+		if at := time.UnixMilli(p.Timestamp); p.Timestamp >= 0 && at.After(last) {
+			last = at
+		}
+	}
+	return last
+}
+
+// nextMillisecond waits until what is written from now on has a later time than all that was written: brokers count in milliseconds.
+func (st *stage) nextMillisecond() {
+	st.t.Helper()
+	next := st.lastWritten().Add(time.Millisecond)
+	st.until("the clock goes on", func() bool { return !time.Now().Before(next) })
 }
 
 // listening is a Subscribe under way.
