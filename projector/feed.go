@@ -28,10 +28,14 @@ type Look struct {
 // ErrAhead says that a checkpoint lies outside of what the journal holds.
 var ErrAhead = errors.New("projector: the checkpoint is not in the journal")
 
+// ErrRecreated says that a journal's topic was made again since the feed was opened.
+var ErrRecreated = errors.New("projector: the journal was made again")
+
 // Feed delivers the events of a shard. One goroutine uses it.
 type Feed interface {
-	// Next blocks until there is something, ctx ends, or the feed fails for good (a topic made again, [ErrAhead]). What it gave before is done
-	// with when it is called again.
+	// Next blocks until there is something, ctx ends, or the feed fails for good ([ErrRecreated], [ErrAhead], or an error after which it must be
+	// opened again). After the end of ctx it may be called again and has lost nothing. What it gave before is done with when it is called again:
+	// events are cloned by who keeps them.
 	Next(ctx context.Context) (Delivery, error)
 	// Close ends the feed and waits for its goroutines.
 	Close()

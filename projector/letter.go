@@ -20,10 +20,10 @@ const (
 type Letter struct {
 	ID       string // of the letter: the event's position; unique in a shard
 	Kind     Kind
-	Key      string // see KeyBy
+	Key      string // see KeyBy; valid UTF-8 without a zero byte, as every text here
 	Reason   string // see ReasonHandler; empty for Waiting
-	Cause    string // the text of the last failure; may hold what the function put into it, so it is shown and never logged
+	Cause    string // the text of the last failure, at most 4 KiB; may hold what the function put into it, so it is shown and never logged
 	Attempts int    // runs of the function
 	At       time.Time
-	Event    muster.Event // as in the journal, the payload as it was sealed there; of a bad record the position alone
+	Event    muster.Event // as in the journal, the payload as it was sealed there, without the stored answer; of a bad record the position alone
 }

@@ -21,7 +21,9 @@ type Holding interface {
 	Stored(ctx context.Context) (Stored, error)
 	// Begin starts a batch. One is open at a time.
 	Begin(ctx context.Context) (Batch, error)
-	// Release gives the shard up. What is stored stays. After it the holding is of no use.
+	// Release gives the shard up: what is stored stays, and no commit of this holding takes effect any more. It is called once, and by another
+	// goroutine where a function that ignores its context still works with the Tx of an open batch: that batch is given up with it, as far as that
+	// can be done beside the function, and must never commit.
 	Release()
 }
 
@@ -65,3 +67,7 @@ type Change struct {
 
 // ErrFenced says that another instance has claimed the shard.
 var ErrFenced = errors.New("projector: another instance holds the shard")
+
+// ErrUnfit is wrapped by a target's error that does not go away by trying again, such as a store of a newer format or a damaged one. The shard
+// stops with [ReasonStore].
+var ErrUnfit = errors.New("projector: the target cannot go on with what is stored")
