@@ -128,5 +128,7 @@ func (o *owner) pending(ctx context.Context, partitions []int32) {
 	for _, p := range partitions {
 		o.unblock(ctx, p, -1)
 	}
-	o.endPending(ctx)
+	if err := o.fenceDead(ctx); err != nil {
+		o.log.Warn("cannot end transactions of dead instances", "group", o.group.Name(), "error", err)
+	}
 }

@@ -7,15 +7,7 @@ import "context"
 func (o *owner) sweep(ctx context.Context) {
 	again := pause{}
 	for range 10 {
-		members, err := o.consumer.Members(ctx)
-		if err == nil {
-			var fenced []string
-			fenced, err = o.producer.FenceDead(ctx, members)
-			for _, id := range fenced {
-				o.metrics.fenced.WithLabelValues(o.group.Name()).Inc()
-				o.log.Warn("ended a dead instance's transaction", "group", o.group.Name(), "transactional_id", id)
-			}
-		}
+		err := o.fenceDead(ctx)
 		if err == nil || ctx.Err() != nil {
 			return
 		}
@@ -23,5 +15,24 @@ func (o *owner) sweep(ctx context.Context) {
 		if !again.wait(ctx) {
 			return
 		}
+	}
+}
+
+// fenceDead ends all transactions of dead instances, those that have left nothing in the journal to be found by, too.
+func (o *owner) fenceDead(ctx context.Context) error {
+	members, err := o.consumer.Members(ctx)
+	if err != nil {
+		return err
+	}
+	fenced, err := o.producer.FenceDead(ctx, members)
+	o.ended(fenced)
+	return err
+}
+
+// ended reports the transactions of dead instances that were ended here; where says more of the place they held up.
+func (o *owner) ended(ids []string, where ...any) {
+	for _, id := range ids {
+		o.metrics.fenced.WithLabelValues(o.group.Name()).Inc()
+		o.log.With(where...).Warn("ended a dead instance's transaction", "group", o.group.Name(), "transactional_id", id)
 	}
 }

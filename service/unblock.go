@@ -34,10 +34,7 @@ func (o *owner) unblock(ctx context.Context, p int32, at int64) {
 	if err != nil {
 		o.log.Warn("cannot fence leftovers", "group", o.group.Name(), "partition", p, "error", err)
 	}
-	for _, id := range fenced {
-		o.metrics.fenced.WithLabelValues(o.group.Name()).Inc()
-		o.log.Warn("ended a dead instance's transaction", "group", o.group.Name(), "partition", p, "offset", at, "transactional_id", id)
-	}
+	o.ended(fenced, "partition", p, "offset", at)
 	if len(fenced)+len(healed)+len(stuck) == 0 {
 		o.log.Info("waiting for an open transaction to end", "group", o.group.Name(), "partition", p, "offset", at)
 	}
