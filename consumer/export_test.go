@@ -55,3 +55,13 @@ func ReadBadge(data []byte) (service string, since int64, found bool) {
 	b, found := readBadge(data)
 	return b.Service, b.Since, found
 }
+
+// Buffered gives how much memory the events of a source are counted with, and whether its fetching is paused.
+func (f *Feeds) Buffered(source Source) (bytes int, paused bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if t := f.taps[source]; t != nil {
+		return t.buffer.memory, t.full
+	}
+	return 0, false
+}

@@ -21,13 +21,16 @@ type starting struct {
 // startOf asks the brokers. Latest is the last stable offset: an event in a transaction that is open now is committed later, so it counts as
 // later. The end is the high watermark.
 func startOf(ctx context.Context, config kafka.Config, r *muster.Reading) (starting, error) {
-	var s starting
 	client, err := config.Client(kgo.MetadataMinAge(metadataAge))
 	if err != nil {
-		return s, err
+		return starting{}, err
 	}
 	defer client.Close()
-	adm, topic := kadm.NewClient(client), r.Group.JournalTopic(config.Prefix)
+	return startWith(ctx, kadm.NewClient(client), r.Group.JournalTopic(config.Prefix), r)
+}
+
+// startWith is startOf over a connection that is there.
+func startWith(ctx context.Context, adm *kadm.Client, topic string, r *muster.Reading) (s starting, err error) {
 	err = whenSettled(ctx, func() error {
 		s = starting{from: map[int32]int64{}, low: map[int32]int64{}, end: map[int32]int64{}}
 		return s.ask(ctx, adm, topic, r)

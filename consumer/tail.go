@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -26,26 +27,26 @@ func (r *journalReader) stall(ctx context.Context) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	found, err := r.probe(ctx)
+	found, err := probe(ctx, r.client, r.topic, r.partition, r.next)
 	if err != nil {
 		r.log.WarnContext(ctx, "journal reader stalled and cannot look why; trying again", "topic", r.topic, "partition", r.partition,
 			"offset", r.next, "error", err)
 		return context.Cause(ctx)
 	}
-	r.skip(found)
+	r.next = skip(found, r.next, r.to)
 	return nil
 }
 
-// skip moves the position over what a fetch has shown to be empty: no batch at all below the last stable offset, or batches that
-// compaction has left without records.
-func (r *journalReader) skip(found *kmsg.FetchResponseTopicPartition) {
+// skip moves a position over what a fetch from there has shown to be empty, up to to: no batch at all below the last stable offset, or
+// batches that compaction has left without records.
+func skip(found *kmsg.FetchResponseTopicPartition, next, to int64) int64 {
 	if len(found.RecordBatches) == 0 {
-		if found.LastStableOffset >= r.to {
-			r.next = r.to
+		if found.LastStableOffset >= to {
+			return to
 		}
-		return
+		return next
 	}
-	r.next = min(max(r.next, pastEmpty(found.RecordBatches)), r.to)
+	return min(max(next, pastEmpty(found.RecordBatches)), to)
 }
 
 // pastEmpty gives the offset after the leading batches without records; 0 when the first one has records or is not all there.
@@ -69,27 +70,27 @@ func pastEmpty(batches []byte) (next int64) {
 	return next
 }
 
-// probe fetches once from the position, without waiting.
-func (r *journalReader) probe(ctx context.Context) (*kmsg.FetchResponseTopicPartition, error) {
+// probe fetches once from a position, without waiting.
+func probe(ctx context.Context, client *kgo.Client, name string, partition int32, next int64) (*kmsg.FetchResponseTopicPartition, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	topics, err := kadm.NewClient(r.client).ListTopics(ctx, r.topic)
+	topics, err := kadm.NewClient(client).ListTopics(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	topic := topics[r.topic]
+	topic := topics[name]
 	if topic.Err != nil {
 		return nil, topic.Err
 	}
 	request := kmsg.NewPtrFetchRequest()
 	request.MinBytes, request.MaxBytes, request.IsolationLevel, request.SessionEpoch = 1, probeBytes, 1, -1
 	t, p := kmsg.NewFetchRequestTopic(), kmsg.NewFetchRequestTopicPartition()
-	t.Topic, t.TopicID = r.topic, topic.ID
-	p.Partition, p.FetchOffset, p.PartitionMaxBytes = r.partition, r.next, probeBytes
+	t.Topic, t.TopicID = name, topic.ID
+	p.Partition, p.FetchOffset, p.PartitionMaxBytes = partition, next, probeBytes
 	t.Partitions = append(t.Partitions, p)
 	request.Topics = append(request.Topics, t)
 
-	response, err := r.client.Broker(int(topic.Partitions[r.partition].Leader)).RetriableRequest(ctx, request)
+	response, err := client.Broker(int(topic.Partitions[partition].Leader)).RetriableRequest(ctx, request)
 	if err != nil {
 		return nil, err
 	}
@@ -100,10 +101,10 @@ func (r *journalReader) probe(ctx context.Context) (*kmsg.FetchResponseTopicPart
 	for i := range fetched.Topics {
 		for j := range fetched.Topics[i].Partitions {
 			found := &fetched.Topics[i].Partitions[j]
-			if found.Partition == r.partition {
+			if found.Partition == partition {
 				return found, kerr.ErrorForCode(found.ErrorCode)
 			}
 		}
 	}
-	return nil, fmt.Errorf("the leader of %s[%d] did not answer for it", r.topic, r.partition)
+	return nil, fmt.Errorf("the leader of %s[%d] did not answer for it", name, partition)
 }

@@ -1,0 +1,273 @@
+package consumer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/kafka"
+)
+
+// Feed is the reading of some partitions together. One goroutine uses it; Close may be called by another when that one has left Next.
+type Feed struct {
+	feeds *Feeds
+	taps  []*tap // sorted by source; read-only
+	wake  chan struct{}
+	turn  int // of the taps, which one is first in the next delivery
+
+	// guarded by Feeds.mu
+	failure error
+	closed  bool
+}
+
+// Portion is what a feed gives of one partition: a part of its log, in order.
+type Portion struct {
+	Source Source
+	Group  *muster.Group
+	Events []muster.Event // of a bad record the position alone
+	Bad    map[int]error  // by index in Events: what is wrong with records that claim to be events; nil when nothing is
+	Next   int64          // where it goes on, also over markers and what is nothing to handle
+	High   int64          // the high watermark, as the latest fetch told
+}
+
+// tap is one partition of a feed.
+//
+//	given <= offset of the oldest record in the buffer not in hand <= next
+type tap struct {
+	feed   *Feed
+	source Source
+	group  *muster.Group
+
+	// guarded by Feeds.mu
+	buffer buffer
+	hand   int   // of the oldest records in the buffer, how many are in the delivery that is out
+	next   int64 // offset to receive next; lower ones are dropped
+	given  int64 // where the deliveries are
+	high   int64
+	full   bool // the buffer went over its bound and has not come down to half since: fetching is paused
+
+	events []muster.Event // of the delivery that is out; used again for the next one, by the reader's goroutine alone
+	bad    map[int]error
+}
+
+const (
+	deliveryRecords = 2000    // of all partitions of a feed together
+	deliveryBytes   = 2 << 20 // likewise; one record may exceed it
+)
+
+// Next blocks until there is something, ctx ends, or the feed fails for good: [ErrDataLoss], [ErrRecreated], or the end of the [Feeds]. What
+// it gave before is done with when it is called again: the events lie in the same memory, though their payloads do not.
+func (f *Feed) Next(ctx context.Context) ([]Portion, error) {
+	idle := time.NewTimer(stallInterval)
+	defer idle.Stop()
+	for again := stallInterval; ; {
+		found, err := f.gather()
+		if err != nil {
+			return nil, err
+		}
+		if len(found) > 0 {
+			return found.decode(), nil
+		}
+		select {
+		case <-f.wake:
+		case <-idle.C:
+			f.unstick(ctx)
+			again = min(2*again, stallTop)
+			idle.Reset(again)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// delivery is what a feed has found, before it is decoded.
+type delivery []struct {
+	Portion
+	tap     *tap
+	records []*kgo.Record
+}
+
+// gather takes the records of the next delivery, and drops those of the one before.
+func (f *Feed) gather() (found delivery, err error) {
+	f.feeds.mu.Lock()
+	defer f.feeds.mu.Unlock()
+	for _, t := range f.taps {
+		t.doneLocked()
+	}
+	left, bytes := deliveryRecords, deliveryBytes
+	for i := range f.taps {
+		t := f.taps[(f.turn+i)%len(f.taps)]
+		taken, wire := t.takeLocked(left, bytes)
+		next := t.next
+		if len(taken) < t.buffer.records {
+			next = behind(taken, t.given)
+		}
+		if next == t.given {
+			continue
+		}
+		t.given = next
+		left, bytes = left-len(taken), bytes-wire
+		found = append(found, struct {
+			Portion
+			tap     *tap
+			records []*kgo.Record
+		}{Portion{Source: t.source, Group: t.group, Next: next, High: t.high}, t, taken})
+	}
+	f.turn++
+	if len(found) == 0 {
+		err = f.failure
+	}
+	return found, err
+}
+
+// behind gives the offset behind the last of the records, or otherwise.
+func behind(records []*kgo.Record, otherwise int64) int64 {
+	if len(records) == 0 {
+		return otherwise
+	}
+	return records[len(records)-1].Offset + 1
+}
+
+// takeLocked gives the oldest records, so many at most, and counts them as in hand.
+func (t *tap) takeLocked(records, bytes int) (taken []*kgo.Record, wire int) {
+	at := t.buffer.reader()
+	for n := min(records, t.buffer.records); t.hand < n && wire < bytes; t.hand++ {
+		r := at.peek()
+		taken, wire = append(taken, r), wire+len(r.Value)
+		at.step()
+	}
+	return taken, wire
+}
+
+// doneLocked forgets what is in hand, and lets kgo fetch again where it was paused and there is room.
+func (t *tap) doneLocked() {
+	if t.hand == 0 {
+		return
+	}
+	before := t.buffer.memory
+	t.buffer.drop(t.hand)
+	t.hand = 0
+	f := t.feed.feeds
+	if !t.full {
+		f.active -= before - t.buffer.memory
+		if f.active < roomBytes/2 {
+			signal(f.room)
+		}
+		return
+	}
+	if t.buffer.memory <= f.config.bufferBytes()/2 && f.taps[t.source] == t {
+		t.full = false
+		f.active += t.buffer.memory
+		f.client.ResumeFetchPartitions(t.partition())
+	}
+}
+
+// receiveLocked takes in what a fetch brought. Control records only move the place.
+func (t *tap) receiveLocked(records []*kgo.Record, high int64) {
+	t.high = max(t.high, high)
+	kept := records[:0]
+	for _, r := range records {
+		if r.Offset < t.next {
+			continue
+		}
+		t.next = r.Offset + 1
+		if !r.Attrs.IsControl() {
+			kept = append(kept, r)
+		}
+	}
+	f := t.feed.feeds
+	before := t.buffer.memory
+	t.buffer.add(kept)
+	if !t.full {
+		f.active += t.buffer.memory - before
+		if t.buffer.memory >= f.config.bufferBytes() {
+			t.full = true
+			f.active -= t.buffer.memory
+			f.client.PauseFetchPartitions(t.partition())
+		}
+	}
+	signal(t.feed.wake)
+}
+
+// emptyLocked gives the memory back.
+func (t *tap) emptyLocked() {
+	if !t.full {
+		t.feed.feeds.active -= t.buffer.memory
+	}
+	t.buffer, t.hand, t.full = buffer{}, 0, false
+}
+
+func (t *tap) partition() map[string][]int32 {
+	return map[string][]int32{t.source.Topic: {t.source.Partition}}
+}
+
+// decode makes events of the records. It runs on the goroutine that reads the feed.
+func (d delivery) decode() []Portion {
+	all := make([]Portion, len(d))
+	for i := range d {
+		t := d[i].tap
+		t.events, t.bad = t.events[:0], nil
+		for _, r := range d[i].records {
+			t.decode(r)
+		}
+		all[i] = d[i].Portion
+		all[i].Events, all[i].Bad = t.events, t.bad
+	}
+	return all
+}
+
+func (t *tap) decode(r *kgo.Record) {
+	event, err := kafka.DecodeEvent(r, t.group)
+	if stood := standIn(r); stood != nil {
+		err = stood
+	}
+	at := muster.Position{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}
+	switch {
+	case err == nil:
+		t.events = append(t.events, event)
+	case errors.Is(err, kafka.ErrTombstone):
+	case errors.Is(err, kafka.ErrForeign):
+		f := t.feed.feeds
+		f.log.Warn("record in the journal that the toolkit did not write; passed over", "position", at.String())
+		if f.config.Foreign != nil {
+			f.config.Foreign(t.group.Name(), at)
+		}
+	default:
+		if t.bad == nil {
+			t.bad = map[int]error{}
+		}
+		t.bad[len(t.events)] = err
+		t.events = append(t.events, muster.Event{Meta: muster.Meta{Group: t.group.Name(), Topic: at.Topic, Partition: at.Partition, Offset: at.Offset}})
+	}
+}
+
+// Close ends the feed. Its partitions may be opened again at once.
+func (f *Feed) Close() {
+	f.feeds.mu.Lock()
+	defer f.feeds.mu.Unlock()
+	if f.closed {
+		return
+	}
+	f.closed = true
+	f.failLocked(muster.ErrShuttingDown)
+	for _, t := range f.taps {
+		delete(f.feeds.taken, t.source)
+	}
+	f.feeds.wantLocked(feedChange{taps: f.taps})
+}
+
+// failLocked ends what Next gives; the first reason counts.
+func (f *Feed) failLocked(err error) {
+	if f.failure == nil {
+		f.failure = err
+	}
+	signal(f.wake)
+}
+
+func compareSources(a, b Source) int {
+	return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+}
