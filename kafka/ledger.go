@@ -55,7 +55,8 @@ func (s LedgerShard) number() string {
 const (
 	ledgerCheckpoint = "checkpoint/"
 	ledgerLetter     = "letter/"
-	ledgerActs       = "acts"
+	// ActsKey is the key of the acts, without the shard's prefix.
+	ActsKey = "acts"
 )
 
 // LedgerCheckpoint says where a source goes on.
@@ -106,7 +107,7 @@ func EncodeLedger(s LedgerShard, topic string, e LedgerRecord) *kgo.Record {
 		r.Value = mustJSON(checkpointForm{Format: 1, TopicID: hex.EncodeToString(c.TopicID[:]), Next: c.Next, LastEvent: c.LastEvent, LastAt: c.LastAt, Time: c.Time.UTC()})
 		r.Headers = []kgo.RecordHeader{{Key: headFormat, Value: []byte(formatOne)}}
 	case e.Acts != nil:
-		key = ledgerActs
+		key = ActsKey
 		r.Value = mustJSON(actsForm{Format: 1, Acts: *e.Acts})
 		r.Headers = []kgo.RecordHeader{{Key: headFormat, Value: []byte(formatOne)}}
 	case e.Letter != nil:
@@ -152,7 +153,7 @@ func DecodeLedger(r *kgo.Record, s LedgerShard) (LedgerRecord, error) {
 		e.Checkpoint, err = decodeCheckpoint(r, source)
 	case isLetter:
 		e.Letter, err = decodeLetter(r, id)
-	case key == ledgerActs:
+	case key == ActsKey:
 		var form actsForm
 		if json.Unmarshal(r.Value, &form) != nil || form.Format != 1 {
 			return e, malformed(positionOf(r), "it does not say which acts are done")
