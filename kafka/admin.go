@@ -48,6 +48,17 @@ func (a *Admin) EnsureReplies(ctx context.Context, service string, partitions in
 	return n, a.as(err)
 }
 
+// EnsureLedger is the function of that name.
+func (a *Admin) EnsureLedger(ctx context.Context, service string, create bool) error {
+	return a.as(EnsureLedger(ctx, kadm.NewClient(a.client), a.cfg.Prefix, service, create))
+}
+
+// EnsureTarget is the function of that name.
+func (a *Admin) EnsureTarget(ctx context.Context, topic string, partitions int32, create bool) (int32, error) {
+	n, err := EnsureTarget(ctx, kadm.NewClient(a.client), a.cfg.Prefix, topic, partitions, create)
+	return n, a.as(err)
+}
+
 // as adds to an error about a missing right whom it concerns.
 func (a *Admin) as(err error) error {
 	if deniedResource(err) == "" {

@@ -54,6 +54,10 @@ import (
 //	muster-letter             topic[partition]@offset of the dead letter   marks of dead letters
 //	muster-by                 service and instance that wrote it           marks of dead letters
 //	muster-note               text for people                              marks of dead letters
+//	muster-kind               parked, waiting or skipped                   letters of projections
+//	muster-key                the key that waits                           letters of projections
+//	muster-number             place among the letters of a shard, decimal  letters of projections
+//	muster-attempts           runs of the function, decimal                letters of projections
 //
 // Every other key is the user's, but for unknown ce_ and muster- keys: those are passed over, so that a later version may add some.
 const (
@@ -100,6 +104,11 @@ const (
 	headLetter = "muster-letter"
 	headBy     = "muster-by"
 	headNote   = "muster-note"
+
+	headKind     = "muster-kind"
+	headKey      = "muster-key"
+	headNumber   = "muster-number"
+	headAttempts = "muster-attempts"
 )
 
 // The format numbers a record can carry in muster-format. A reader refuses a higher one by name.

@@ -41,6 +41,8 @@ type topicSpec struct {
 	cleanup    string // must be exactly this
 	owned      bool   // keyed: a changed partition count would put aggregates into other partitions
 	journal    bool
+	fixed      bool              // no contract says the count
+	foreign    bool              // others read it, and say how long it keeps what: any cleanup policy will do
 	settings   map[string]string // written at creation only
 }
 

@@ -36,6 +36,10 @@ func (f *foundTopic) checkPartitions() error {
 	if !f.spec.owned || f.partitions == f.spec.partitions {
 		return nil
 	}
+	if f.spec.fixed {
+		return f.refuse(ReasonPartitionCount, fmt.Sprintf("%d partitions", f.partitions), fmt.Sprintf("%d", f.spec.partitions),
+			"the count is fixed for life; if the topic is new and empty, remove it and start again")
+	}
 	return f.refuse(ReasonPartitionCount, fmt.Sprintf("%d partitions", f.partitions), fmt.Sprintf("%d", f.spec.partitions),
 		fmt.Sprintf("the count is fixed for life, because a change would put aggregates into other partitions: declare the group with "+
 			"muster.Partitions(%d) if the topic is right; if it is new and empty, remove it with kafka-topics.sh --bootstrap-server %s "+
@@ -44,7 +48,7 @@ func (f *foundTopic) checkPartitions() error {
 
 func (f *foundTopic) checkCleanup() error {
 	got := strings.ReplaceAll(f.settings[setCleanup], " ", "")
-	if got == f.spec.cleanup {
+	if got == f.spec.cleanup || f.spec.foreign {
 		return nil
 	}
 	return f.refuse(ReasonCleanupPolicy, setCleanup+"="+got, f.spec.cleanup, "run "+f.spec.setCommand(f.broker, setCleanup, f.spec.cleanup))

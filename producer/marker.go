@@ -101,16 +101,9 @@ func (p *Producer) finish(ctx context.Context, id string, open []kadm.DescribedP
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.transactionTimeout()) // from here on it must not stop half way
 	defer cancel()
-	// The offsets are joined even where the group's topic may not be read; without pending ones that does nothing.
-	offsets := kmsg.NewPtrAddOffsetsToTxnRequest()
-	offsets.TransactionalID, offsets.ProducerID, offsets.ProducerEpoch, offsets.Group = id, producer, epoch, p.transactionalGroup()
-	err = patiently(ctx, func() error {
-		resp, err := offsets.RequestWith(ctx, p.admin)
-		if err != nil {
-			return err
-		}
-		return kerr.ErrorForCode(resp.ErrorCode)
-	})
+	if p.ledger == nil {
+		err = p.addOffsets(ctx, id, producer, epoch)
+	}
 	if err == nil {
 		err = patiently(ctx, func() error { return p.addPartitions(ctx, id, producer, epoch, open) })
 	}
@@ -139,6 +132,20 @@ func (p *Producer) finish(ctx context.Context, id string, open []kadm.DescribedP
 			return kerr.ConcurrentTransactions
 		}
 		return err
+	})
+}
+
+// addOffsets makes the group's offsets part of a transaction, also where the group's topic may not be read; without pending ones that does
+// nothing.
+func (p *Producer) addOffsets(ctx context.Context, id string, producer int64, epoch int16) error {
+	offsets := kmsg.NewPtrAddOffsetsToTxnRequest()
+	offsets.TransactionalID, offsets.ProducerID, offsets.ProducerEpoch, offsets.Group = id, producer, epoch, p.transactionalGroup()
+	return patiently(ctx, func() error {
+		resp, err := offsets.RequestWith(ctx, p.admin)
+		if err != nil {
+			return err
+		}
+		return kerr.ErrorForCode(resp.ErrorCode)
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/seed-3eec0498/muster/kafka"
@@ -22,10 +23,11 @@ const openWorkers = 8
 type Producer struct {
 	cfg    Config
 	log    *slog.Logger
-	topics topics      // written by Open, read-only afterwards
-	admin  *kgo.Client // initialises ids, finds leftovers, ends what hangs; no transactions of its own
-	lanes  []*Lane     // written by Open, read-only afterwards
-	keeper *Lane       // writes snapshots; likewise
+	topics topics         // written by Open, read-only afterwards
+	admin  *kgo.Client    // initialises ids, finds leftovers, ends what hangs; no transactions of its own
+	lanes  []*Lane        // written by Open, read-only afterwards
+	keeper *Lane          // writes snapshots; likewise
+	ledger kadm.TopicsSet // of a [Scribe]: where it writes. It has no group, no lanes, and no offsets in its transactions
 
 	targets targets
 	closing sync.Once

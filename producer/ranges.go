@@ -99,6 +99,9 @@ func (p *Producer) holdersOf(ctx context.Context, open []kadm.DescribedProducer)
 // everywhere is where transactions of this group's lanes write: all of its topics, and its committed offsets. Commands to other groups are
 // not among it: what hangs there is ended as long as the process lives that wrote them.
 func (p *Producer) everywhere(ctx context.Context) kadm.TopicsSet {
+	if p.ledger != nil {
+		return p.ledger
+	}
 	all := make([]int32, p.cfg.Group.Partitions())
 	for i := range all {
 		all[i] = int32(i)
@@ -124,6 +127,9 @@ func (p *Producer) placesOf(ctx context.Context, partitions []int32) kadm.Topics
 // offsetsPartition is where the offsets of the consumer group lie: Java's hash of its name, by the partition count of the topic. The topic
 // does not exist before the first group of the cluster does.
 func (p *Producer) offsetsPartition(ctx context.Context) (int32, bool) {
+	if p.ledger != nil {
+		return 0, false
+	}
 	if known := p.offsetsCount.Load(); known == 0 {
 		topics, err := kadm.NewClient(p.admin).ListTopicsWithInternal(ctx, offsetsTopic)
 		if err != nil || topics[offsetsTopic].Err != nil {

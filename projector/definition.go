@@ -29,6 +29,7 @@ type Definition struct {
 	effects   bool // what it does outside cannot be taken back: muted during a rebuild
 	switching Switching
 	keepOld   time.Duration
+	targets   []TargetTopic // topics outside that it writes to
 	faults    []error
 }
 
@@ -156,7 +157,7 @@ func (d *Definition) Validate(prefix string) error {
 		}),
 			"After: position %v is in no journal it reads", p)
 	}
-	faults = append(faults, d.policyFaults()...)
+	faults = append(append(faults, d.policyFaults()...), d.targetFaults()...)
 	return errors.Join(faults...)
 }
 
