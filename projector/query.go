@@ -31,6 +31,10 @@ type Query struct {
 	Limit   int    // 0 means 100; at most 1,000
 	Token   string // of the page before
 
+	// Shards reads these shards alone: Unavailable unless this instance serves all of them. Empty: every shard there is here. Whoever asks several
+	// instances says it, so that no row is missed or seen twice while shards move.
+	Shards []int32
+
 	// AtLeast are positions that must have been applied before the rows are read.
 	AtLeast []muster.Position
 	// Stale allows rows of a copy that is not the one that serves, as from a standby or an instance that has lost the partition.
