@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"fmt"
+	"iter"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -31,23 +32,15 @@ func (c *Consumer) Committed(ctx context.Context, partitions []int32) ([]muster.
 		return nil, c.config.Kafka.Map("committed offsets of consumer group "+c.members, err, c.groupRight()...)
 	}
 	found := make(map[int32]muster.Progress, len(partitions))
-	for g := range response.Groups {
-		if err := kerr.ErrorForCode(response.Groups[g].ErrorCode); err != nil {
+	for p, err := range standings(response) {
+		if err != nil {
 			return nil, c.config.Kafka.Map("committed offsets of consumer group "+c.members, err, c.groupRight()...)
 		}
-		for t := range response.Groups[g].Topics {
-			for _, p := range response.Groups[g].Topics[t].Partitions {
-				if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
-					return nil, fmt.Errorf("committed offset of %s[%d]: %w", c.topic, p.Partition, err)
-				}
-				metadata := ""
-				if p.Metadata != nil {
-					metadata = *p.Metadata
-				}
-				// Metadata of somebody else means an offset of somebody else; it holds as it is.
-				found[p.Partition], _ = kafka.DecodeProgress(p.Partition, p.Offset, metadata)
-			}
+		if p.err != nil {
+			return nil, fmt.Errorf("committed offset of %s[%d]: %w", c.topic, p.partition, p.err)
 		}
+		// Metadata of somebody else means an offset of somebody else; it holds as it is.
+		found[p.partition], _ = kafka.DecodeProgress(p.partition, p.offset, p.metadata)
 	}
 	all := make([]muster.Progress, 0, len(partitions))
 	for _, partition := range partitions {
@@ -58,4 +51,34 @@ func (c *Consumer) Committed(ctx context.Context, partitions []int32) ([]muster.
 		all = append(all, progress)
 	}
 	return all, nil
+}
+
+// standingOf is what a coordinator said of one partition; without an err, offset is -1 where nothing was ever committed.
+type standingOf struct {
+	partition int32
+	offset    int64
+	metadata  string
+	err       error
+}
+
+// standings walks what coordinators have said of partitions. The error is their refusal to say anything of a group.
+func standings(response *kmsg.OffsetFetchResponse) iter.Seq2[standingOf, error] {
+	return func(yield func(standingOf, error) bool) {
+		for _, group := range response.Groups {
+			if err := kerr.ErrorForCode(group.ErrorCode); err != nil && !yield(standingOf{}, err) {
+				return
+			}
+			for _, topic := range group.Topics {
+				for _, p := range topic.Partitions {
+					one := standingOf{partition: p.Partition, offset: p.Offset, err: kerr.ErrorForCode(p.ErrorCode)}
+					if p.Metadata != nil {
+						one.metadata = *p.Metadata
+					}
+					if !yield(one, nil) {
+						return
+					}
+				}
+			}
+		}
+	}
 }

@@ -16,13 +16,9 @@ import (
 // fetched keeps the metadata of the committed offsets; kgo calls it right before assigned, with what the same stable fetch brought.
 func (s *session) fetched(_ context.Context, _ *kgo.Client, response *kmsg.OffsetFetchResponse) error {
 	s.metadata = map[int32]string{}
-	for g := range response.Groups {
-		for t := range response.Groups[g].Topics { // there is one: the only one subscribed to
-			for _, p := range response.Groups[g].Topics[t].Partitions {
-				if p.Metadata != nil {
-					s.metadata[p.Partition] = *p.Metadata
-				}
-			}
+	for p, err := range standings(response) { // of one topic: the only one subscribed to
+		if err == nil {
+			s.metadata[p.partition] = p.metadata
 		}
 	}
 	return nil

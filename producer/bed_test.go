@@ -255,6 +255,24 @@ func (b *bed) hidden(partition int32) bool {
 	return info.LastStableOffset < info.HighWatermark
 }
 
+// join makes an instance the only member of the consumer group, for as long as the test runs; the claims are its own from then on.
+func (b *bed) join(instance string) {
+	b.t.Helper()
+	member, err := kgo.NewClient(kgo.SeedBrokers(b.addresses...), kgo.ConsumerGroup(consumerGroup),
+		kgo.ConsumeTopics(b.group.CommandTopic("")), kgo.DisableAutoCommit(), kgo.InstanceID(instance))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(member.Close)
+	ctx, cancel := context.WithTimeout(b.t.Context(), 10*time.Second)
+	defer cancel()
+	if _, err := b.cluster.WaitGroupStable(ctx, consumerGroup, 1); err != nil {
+		b.t.Fatal(err)
+	}
+	id, generation := member.GroupMetadata()
+	b.claims.claim = kafka.Claim{Group: consumerGroup, Member: id, Instance: instance, Generation: generation}
+}
+
 // leave opens a transaction under an id, writes one record to a journal partition and leaves it open.
 func (b *bed) leave(id string, partition int32) {
 	b.t.Helper()

@@ -41,30 +41,18 @@ func (p *Producer) FenceLeftovers(ctx context.Context, partition int32, liveInst
 
 // holders gives the transactional ids with an undecided transaction on the partition, sorted.
 func (p *Producer) holders(ctx context.Context, partition int32) ([]string, error) {
-	adm := kadm.NewClient(p.admin)
 	on := kadm.TopicsSet{}
 	on.Add(p.topics.journal, partition)
-	described, err := adm.DescribeProducers(ctx, on)
-	if err != nil {
+	open, err := p.openRanges(ctx, on)
+	if err != nil || len(open) == 0 {
 		return nil, p.cfg.Kafka.Map("describe producers", err, p.rights(needJournal)...)
 	}
-	var producers []int64
-	var faults []error
-	described.EachPartition(func(part kadm.DescribedProducersPartition) {
-		if part.Err != nil {
-			faults = append(faults, p.cfg.Kafka.Map("describe producers", part.Err, p.rights(needJournal)...))
-		}
-		for _, producer := range part.ActiveProducers {
-			if producer.CurrentTxnStartOffset >= 0 {
-				producers = append(producers, producer.ProducerID)
-			}
-		}
-	})
-	if err := errors.Join(faults...); err != nil || len(producers) == 0 {
-		return nil, err
+	producers := make([]int64, 0, len(open))
+	for _, r := range open {
+		producers = append(producers, r.ProducerID)
 	}
 	// Ongoing only: a transaction that is being committed or aborted is decided, and its markers are on their way.
-	listed, err := adm.ListTransactions(ctx, producers, []string{"Ongoing"})
+	listed, err := kadm.NewClient(p.admin).ListTransactions(ctx, producers, []string{"Ongoing"})
 	if err != nil && len(listed) == 0 {
 		return nil, kafka.Map("list transactions", err)
 	}

@@ -5,28 +5,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/seed-3eec0498/muster"
-	"github.com/seed-3eec0498/muster/kafka"
 )
 
 // The broker itself refuses the offsets of a member that has left, with no fault injected.
 func TestFormerMemberIsFenced(t *testing.T) {
 	b := newBed(t, 1)
-	member, err := kgo.NewClient(kgo.SeedBrokers(b.addresses...), kgo.ConsumerGroup(consumerGroup),
-		kgo.ConsumeTopics(b.group.CommandTopic("")), kgo.DisableAutoCommit(), kgo.InstanceID("one"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer member.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	if _, err := b.cluster.WaitGroupStable(ctx, consumerGroup, 1); err != nil {
-		t.Fatal(err)
-	}
-	id, generation := member.GroupMetadata()
-	b.claims.claim = kafka.Claim{Group: consumerGroup, Member: id, Instance: "one", Generation: generation}
+	b.join("one")
 	lane := b.open().Lane(0)
 	want(t, lane.Commit(t.Context(), b.decide("c1", 1)), nil)
 	want(t, lane.Commit(t.Context(), &muster.Decision{Offsets: []muster.Progress{{Partition: 2, Next: 5}}}), nil)
@@ -36,6 +21,8 @@ func TestFormerMemberIsFenced(t *testing.T) {
 	want(t, lane.Commit(t.Context(), &muster.Decision{Offsets: []muster.Progress{{Partition: 2, Next: 6}}}), muster.ErrFenced)
 	b.claims.claim.Generation--
 
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
 	if err := b.evict(ctx, "one"); err != nil {
 		t.Fatal(err)
 	}

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
-
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/kafka"
@@ -48,19 +45,8 @@ func TestSnapshotsAreWritten(t *testing.T) {
 // A member that is not the owner any more writes nothing that could be seen.
 func TestSnapshotsOfAFormerMemberAreFenced(t *testing.T) {
 	b := newBed(t, 1)
-	member, err := kgo.NewClient(kgo.SeedBrokers(b.addresses...), kgo.ConsumerGroup(consumerGroup),
-		kgo.ConsumeTopics(b.group.CommandTopic("")), kgo.DisableAutoCommit(), kgo.InstanceID("one"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer member.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	if _, err := b.cluster.WaitGroupStable(ctx, consumerGroup, 1); err != nil {
-		t.Fatal(err)
-	}
-	id, generation := member.GroupMetadata()
-	b.claims.claim = kafka.Claim{Group: consumerGroup, Member: id, Instance: "one", Generation: generation}
+	b.join("one")
+	ctx := t.Context()
 	p := b.open()
 	want(t, p.WriteSnapshots(ctx, 1, someStates("new"), nil), nil)
 	b.claims.claim.Generation--

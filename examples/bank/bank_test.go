@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	bank "github.com/seed-3eec0498/muster/examples/bank"
+	"github.com/seed-3eec0498/muster/examples/internal/stagetest"
 	"github.com/seed-3eec0498/muster/internal/kafkatest"
 )
 
@@ -27,7 +28,7 @@ func TestStory(t *testing.T) {
 	if code := bank.Main(t.Context(), nil, strings.NewReader(""), &out, &errs); code != 0 {
 		t.Fatalf("exit code %d: %s\n%s", code, errs.String(), out.String())
 	}
-	inOrder(t, out.String(),
+	stagetest.InOrder(t, out.String(),
 		`owner +a process of its own +process \d+ owns groups accounts and transfers`,
 		`open +ada +0\.00  revision 1`,
 		`deposit +ada, 250\.00, salary +250\.00  revision 2`,
@@ -88,14 +89,14 @@ func TestOwnerAndCallerInTwoProcesses(t *testing.T) {
 			t.Fatalf("the owner ended with code %d before it was ready, said %q and complained: %s", <-ended, said, errs.String())
 		}
 	}
-	inOrder(t, said, `ready: bank-\S+ owns groups accounts and transfers`, `MUSTER_BROKERS=`+regexp.QuoteMeta(address)+` go run ./examples/bank -role caller`)
+	stagetest.InOrder(t, said, `ready: bank-\S+ owns groups accounts and transfers`, `MUSTER_BROKERS=`+regexp.QuoteMeta(address)+` go run ./examples/bank -role caller`)
 
 	for range 2 { // a second customer finds the accounts of the first
 		var told, complained strings.Builder
 		if code := bank.Main(t.Context(), []string{"-role", "caller", "-prefix", prefix}, strings.NewReader(""), &told, &complained); code != 0 {
 			t.Errorf("the caller's exit code is %d: %s\n%s", code, complained.String(), told.String())
 		}
-		inOrder(t, told.String(), `details: balance 150\.00, missing 350\.00`, `statement +ada-\S+, from the journal +175\.00  in 4 events`, `All 23 checks held\.\n$`)
+		stagetest.InOrder(t, told.String(), `details: balance 150\.00, missing 350\.00`, `statement +ada-\S+, from the journal +175\.00  in 4 events`, `All 23 checks held\.\n$`)
 	}
 
 	interrupt()
@@ -106,7 +107,7 @@ func TestOwnerAndCallerInTwoProcesses(t *testing.T) {
 	if code := <-ended; code != 0 {
 		t.Errorf("the owner's exit code is %d: %s", code, errs.String())
 	}
-	inOrder(t, string(last), `drained, done\n$`)
+	stagetest.InOrder(t, string(last), `drained, done\n$`)
 }
 
 func TestAnUnexpectedOutcomeEndsWithCodeOneAndSaysWhich(t *testing.T) {
@@ -117,7 +118,7 @@ func TestAnUnexpectedOutcomeEndsWithCodeOneAndSaysWhich(t *testing.T) {
 	if code != 1 {
 		t.Errorf("exit code %d, want 1", code)
 	}
-	inOrder(t, errs.String(), `^bank: step 1 \(open, ada-\S+\): want balance 0\.00, got the error .*accounts\.commands`)
+	stagetest.InOrder(t, errs.String(), `^bank: step 1 \(open, ada-\S+\): want balance 0\.00, got the error .*accounts\.commands`)
 	if strings.Contains(out.String(), "checks held") {
 		t.Errorf("it claims that all is well:\n%s", out.String())
 	}
@@ -136,20 +137,6 @@ func TestWrongCommandLinesEndWithCodeTwo(t *testing.T) {
 		if code := bank.Main(t.Context(), strings.Fields(line), strings.NewReader(""), &out, &errs); code != 2 {
 			t.Errorf("%s: exit code %d, want 2", line, code)
 		}
-		inOrder(t, errs.String(), want)
-	}
-}
-
-// inOrder demands that text has all patterns, each after the one before.
-func inOrder(t *testing.T, text string, patterns ...string) {
-	t.Helper()
-	rest := text
-	for _, pattern := range patterns {
-		found := regexp.MustCompile(pattern).FindStringIndex(rest)
-		if found == nil {
-			t.Errorf("nothing like %s in\n%s\nof\n%s", pattern, rest, text)
-			return
-		}
-		rest = rest[found[1]:]
+		stagetest.InOrder(t, errs.String(), want)
 	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/examples/bank/bank"
+	"github.com/seed-3eec0498/muster/examples/internal/stage"
 	"github.com/seed-3eec0498/muster/service"
 )
 
@@ -19,9 +20,9 @@ func Transfers() service.Part { return muster.HandleCommand(bank.Transfer, trans
 
 // Start runs a service until stop is called.
 func Start(ctx context.Context, cfg service.Config, parts ...service.Part) (svc *service.Service, stop func() error, err error) {
-	r, err := start(ctx, cfg, parts...)
+	r, err := stage.Start(ctx, cfg, parts...)
 	if err != nil {
 		return nil, nil, err
 	}
-	return r.Service, r.stop, nil
+	return r.Service, r.Stop, nil
 }

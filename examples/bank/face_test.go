@@ -15,6 +15,7 @@ import (
 
 	"github.com/seed-3eec0498/muster"
 	bank "github.com/seed-3eec0498/muster/examples/bank"
+	"github.com/seed-3eec0498/muster/examples/internal/stagetest"
 	"github.com/seed-3eec0498/muster/internal/kafkatest"
 )
 
@@ -221,5 +222,5 @@ func TestAnAddressInUseEndsWithCodeOne(t *testing.T) {
 	if code := bank.Main(t.Context(), []string{"-http", taken.Addr().String()}, strings.NewReader(""), &out, &errs); code != 1 {
 		t.Errorf("exit code %d, want 1", code)
 	}
-	inOrder(t, errs.String(), `^bank: -http: .*address already in use`)
+	stagetest.InOrder(t, errs.String(), `^bank: -http: .*address already in use`)
 }

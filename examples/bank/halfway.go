@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/examples/bank/bank"
+	"github.com/seed-3eec0498/muster/examples/internal/stage"
 )
 
 // What the story says to the first owner, and hears from it.
@@ -45,8 +46,8 @@ func (h *halfway) wait(ctx context.Context, id string) error {
 }
 
 // cutShort sends a transfer and returns when it is between withdrawal and deposit.
-func (d *desk) cutShort(owner *child, o order) step {
-	return step{"send", o.String(), func(ctx context.Context) (string, error) {
+func (d *desk) cutShort(owner *child, o order) stage.Step {
+	return stage.NewStep("send", o.String(), func(ctx context.Context) (string, error) {
 		if err := owner.say(ctx, holdWord, holdingLine); err != nil {
 			return "", err
 		}
@@ -54,12 +55,12 @@ func (d *desk) cutShort(owner *child, o order) step {
 			return "", err
 		}
 		return "it is between withdrawal and deposit", owner.hear(ctx, halfwayLine+o.id)
-	}}
+	})
 }
 
 // send sends transfers and waits for no outcome.
-func (d *desk) send(orders []order) step {
-	return step{"send", fmt.Sprintf("%s to %s, %d more of %s", orders[0].from, orders[0].to, len(orders), money(orders[0].amount)), func(ctx context.Context) (string, error) {
+func (d *desk) send(orders []order) stage.Step {
+	return stage.NewStep("send", fmt.Sprintf("%s to %s, %d more of %s", orders[0].from, orders[0].to, len(orders), money(orders[0].amount)), func(ctx context.Context) (string, error) {
 		commands := make([]*muster.Command, len(orders))
 		for i, o := range orders {
 			var err error
@@ -68,17 +69,17 @@ func (d *desk) send(orders []order) step {
 			}
 		}
 		return "durable; nobody waits for the outcome", errors.Join(d.Client().SendAll(ctx, bank.Transfers, commands)...)
-	}}
+	})
 }
 
 // finish sends the same transfers again, as a caller does that has no answer.
-func (d *desk) finish(orders []order) step {
-	return step{"retry", fmt.Sprintf("the %d transfers with the same ids", len(orders)), func(ctx context.Context) (string, error) {
+func (d *desk) finish(orders []order) stage.Step {
+	return stage.NewStep("retry", fmt.Sprintf("the %d transfers with the same ids", len(orders)), func(ctx context.Context) (string, error) {
 		for _, o := range orders {
 			if _, err := o.call(ctx, d); err != nil {
 				return "", fmt.Errorf("transfer %s: %w", o.id, err)
 			}
 		}
 		return "done, all of them", nil
-	}}
+	})
 }

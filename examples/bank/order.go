@@ -9,6 +9,7 @@ import (
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/examples/bank/bank"
 	"github.com/seed-3eec0498/muster/examples/bank/bankpb"
+	"github.com/seed-3eec0498/muster/examples/internal/stage"
 )
 
 // order is a transfer as the caller asks for it. Its id is the aggregate id and the command id, so that it can be sent again.
@@ -35,16 +36,16 @@ func (o order) String() string {
 }
 
 // transfer moves money; the answer is the account that has paid.
-func (d *desk) transfer(o order, balance int64) step {
-	return step{"transfer", o.String(), func(ctx context.Context) (string, error) {
+func (d *desk) transfer(o order, balance int64) stage.Step {
+	return stage.NewStep("transfer", o.String(), func(ctx context.Context) (string, error) {
 		payer, err := o.call(ctx, d)
 		return transferred(o, payer, err, balance)
-	}}
+	})
 }
 
 // repeatTransfer sends the transfer once more.
-func (d *desk) repeatTransfer(o order, balance int64) step {
-	return step{"retry", "the same transfer with the same id", func(ctx context.Context) (string, error) {
+func (d *desk) repeatTransfer(o order, balance int64) stage.Step {
+	return stage.NewStep("retry", "the same transfer with the same id", func(ctx context.Context) (string, error) {
 		var r muster.Receipt
 		payer, err := o.call(ctx, d, muster.ReceiptTo(&r))
 		text, err := transferred(o, payer, err, balance)
@@ -52,22 +53,22 @@ func (d *desk) repeatTransfer(o order, balance int64) step {
 			err = errors.New("the answer does not say that it is a repeat")
 		}
 		return text + ", the first answer repeated", err
-	}}
+	})
 }
 
 // refuseTransfer expects the word of one of the accounts.
-func (d *desk) refuseTransfer(o order, want muster.Code) step {
-	return step{"transfer", o.String(), func(ctx context.Context) (string, error) {
+func (d *desk) refuseTransfer(o order, want muster.Code) stage.Step {
+	return stage.NewStep("transfer", o.String(), func(ctx context.Context) (string, error) {
 		_, err := o.call(ctx, d)
 		return refused(err, want)
-	}}
+	})
 }
 
 // bounce expects that the money was taken, could not be delivered, and is on its way back.
-func (d *desk) bounce(o order, want muster.Code) step {
+func (d *desk) bounce(o order, want muster.Code) stage.Step {
 	s := d.refuseTransfer(o, want)
-	refuse := s.do
-	s.do = func(ctx context.Context) (string, error) {
+	refuse := s.Do
+	s.Do = func(ctx context.Context) (string, error) {
 		text, err := refuse(ctx)
 		if err != nil {
 			return "", err
@@ -82,15 +83,15 @@ func (d *desk) bounce(o order, want muster.Code) step {
 		if last != bank.GivenBack.Name() {
 			return "", fmt.Errorf("the last event of transfer %s is %q, want %s", o.id, last, bank.GivenBack.Name())
 		}
-		d.teller.detail("%-41s the money is given back", "")
+		d.teller.Detail("%-41s the money is given back", "")
 		return text, nil
 	}
 	return s
 }
 
 // together adds up balances. Transfers do not change the sum, whatever has happened to them.
-func (d *desk) together(want int64, ids ...string) step {
-	return step{"sum", strings.Join(ids, " and "), func(ctx context.Context) (string, error) {
+func (d *desk) together(want int64, ids ...string) stage.Step {
+	return stage.NewStep("sum", strings.Join(ids, " and "), func(ctx context.Context) (string, error) {
 		var sum int64
 		for _, id := range ids {
 			account, err := bank.Balance.Call(ctx, d.Client(), id, &bankpb.GetBalance{})
@@ -103,7 +104,7 @@ func (d *desk) together(want int64, ids ...string) step {
 			return "", fmt.Errorf("the balances sum up to %s, want %s", money(sum), money(want))
 		}
 		return fmt.Sprintf("%9s  together", money(sum)), nil
-	}}
+	})
 }
 
 func transferred(o order, payer *bankpb.Account, err error, balance int64) (string, error) {

@@ -10,16 +10,18 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/seed-3eec0498/muster/examples/internal/stage"
 )
 
 // readyLine is how the line begins that an owner prints when it serves.
 const readyLine = "ready: "
 
 // startOwner starts a service that owns accounts and transfers, with its local state in dir.
-func startOwner(ctx context.Context, set settings, dir string, t transfers) (*running, error) {
+func startOwner(ctx context.Context, set settings, dir string, t transfers) (*stage.Running, error) {
 	cfg := set.service("bank")
 	cfg.DataDir, cfg.SessionTimeout, cfg.Metrics = dir, set.session, prometheus.NewRegistry()
-	return start(ctx, cfg, parts(t)...)
+	return stage.Start(ctx, cfg, parts(t)...)
 }
 
 // ownAccounts is the role of an owner: it serves until it is interrupted.
@@ -66,14 +68,14 @@ func ownAccounts(ctx context.Context, set settings, in io.Reader, out io.Writer)
 		fmt.Fprintf(out, "call it from another terminal:\n  MUSTER_BROKERS=%s go run ./examples/bank -role caller -prefix %s\n", strings.Join(set.brokers, ","), set.prefix)
 	}
 	if listener != nil {
-		err = serveHTTP(ctx, listener, newFace(owner.Client(), owner.Handler()), owner.ended)
+		err = serveHTTP(ctx, listener, newFace(owner.Client(), owner.Handler()), owner.Ended())
 	} else {
 		select {
 		case <-ctx.Done():
-		case <-owner.ended:
+		case <-owner.Ended():
 		}
 	}
-	if err := errors.Join(err, owner.stop()); err != nil {
+	if err := errors.Join(err, owner.Stop()); err != nil {
 		return err
 	}
 	if ctx.Err() == nil {

@@ -6,11 +6,12 @@ import (
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/examples/bank/bank"
+	"github.com/seed-3eec0498/muster/examples/internal/stage"
 )
 
 // statement reads the account's events from the journal. No owner is asked: the journal is the truth, and any service may read it.
-func (d *desk) statement(id string, balance int64, revision uint64) step {
-	return step{"statement", id + ", from the journal", func(ctx context.Context) (string, error) {
+func (d *desk) statement(id string, balance int64, revision uint64) stage.Step {
+	return stage.NewStep("statement", id+", from the journal", func(ctx context.Context) (string, error) {
 		var lines []entry
 		var sum int64
 		for event, err := range d.History(ctx, bank.Accounts, id) {
@@ -30,9 +31,9 @@ func (d *desk) statement(id string, balance int64, revision uint64) step {
 		if sum != balance || uint64(len(lines)) != revision {
 			return "", fmt.Errorf("%d events sum up to %s, want %d and %s", len(lines), money(sum), revision, money(balance))
 		}
-		d.teller.list(lines)
+		list(d.teller, lines)
 		return fmt.Sprintf("%9s  in %d events", money(sum), len(lines)), nil
-	}}
+	})
 }
 
 // entry is one line of a statement.
@@ -58,11 +59,11 @@ func read(codec muster.Codec, event *muster.Event) (entry, error) {
 }
 
 // list writes the lines of a statement below the step in hand, with the balance after each.
-func (t *teller) list(lines []entry) {
+func list(t *stage.Teller, lines []entry) {
 	balance := int64(0)
 	for _, l := range lines {
 		balance += l.amount
-		t.detail("%3d  %s  %-13s  %-14s %9s %9s", l.event.Revision, l.event.Time.Local().Format("15:04:05.000"), l.event.Type, l.text,
+		t.Detail("%3d  %s  %-13s  %-14s %9s %9s", l.event.Revision, l.event.Time.Local().Format("15:04:05.000"), l.event.Type, l.text,
 			money(l.amount), money(balance))
 	}
 }

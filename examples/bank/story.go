@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/seed-3eec0498/muster/examples/internal/stage"
 )
 
 // tellStory is the role of the story: an owner in a process of its own, a caller here, a crash, and another owner here.
@@ -25,13 +27,13 @@ func tellStory(ctx context.Context, set settings, out, errs io.Writer) (err erro
 	defer os.RemoveAll(disks)
 	fmt.Fprintf(out, "A bank on Muster. Broker: %s\n", broker)
 
-	s := &story{set: set, errs: errs, teller: &teller{out: out}, firstDisk: filepath.Join(disks, "first"), secondDisk: filepath.Join(disks, "second")}
+	s := &story{set: set, errs: errs, teller: stage.NewTeller(out, 10, 41), firstDisk: filepath.Join(disks, "first"), secondDisk: filepath.Join(disks, "second")}
 	defer func() {
 		if ended := s.end(); err == nil {
 			err = ended
 		}
 		if err == nil {
-			fmt.Fprintf(out, "\nAll %d checks held.\n", s.teller.steps)
+			fmt.Fprintf(out, "\nAll %d checks held.\n", s.teller.Steps())
 		}
 	}()
 	return s.tell(ctx)
@@ -40,16 +42,16 @@ func tellStory(ctx context.Context, set settings, out, errs io.Writer) (err erro
 // story is what is running while it is told.
 type story struct {
 	set                   settings
-	teller                *teller
-	errs                  io.Writer // where the first owner complains
-	firstDisk, secondDisk string    // data directories
-	first                 *child    // the owner that will be killed
-	second                *running  // the one that takes over
+	teller                *stage.Teller
+	errs                  io.Writer      // where the first owner complains
+	firstDisk, secondDisk string         // data directories
+	first                 *child         // the owner that will be killed
+	second                *stage.Running // the one that takes over
 	desk                  *desk
 }
 
 func (s *story) tell(ctx context.Context) error {
-	if err := s.teller.chapter(ctx, "Two services start", s.owner(), s.caller()); err != nil {
+	if err := s.teller.Chapter(ctx, "Two services start", s.owner(), s.caller()); err != nil {
 		return err
 	}
 	if err := s.desk.business(ctx); err != nil {
@@ -60,7 +62,7 @@ func (s *story) tell(ctx context.Context) error {
 	for i := range orders {
 		orders[i] = d.order(fmt.Sprintf("transfer-%d", 4+i), d.eve, d.fay, 10_00, "a share")
 	}
-	return s.teller.chapter(ctx, "The owner crashes",
+	return s.teller.Chapter(ctx, "The owner crashes",
 		d.cutShort(s.first, orders[0]),
 		d.balance(d.eve, 240_00, 6),
 		d.together(290_00, d.eve, d.fay),

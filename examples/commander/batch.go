@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/examples/commander/signup"
+	"github.com/seed-3eec0498/muster/examples/internal/stage"
 )
 
 // batch is a user who is registered without anybody waiting.
@@ -18,20 +19,20 @@ type batch struct {
 }
 
 // send returns when the command is durable; its outcome is not known then.
-func (b *batch) send() step {
-	return step{"send", fmt.Sprintf("NewUser %s, %s", b.id, b.in.Email), func(ctx context.Context) (_ string, err error) {
+func (b *batch) send() stage.Step {
+	return stage.NewStep("send", fmt.Sprintf("NewUser %s, %s", b.id, b.in.Email), func(ctx context.Context) (_ string, err error) {
 		w := *b.website
 		if b.before, err = w.JournalEnd(ctx, signup.Users); err != nil {
 			return "", err
 		}
 		at, err := signup.Register.Send(ctx, w.Client(), b.id, b.in, muster.CommandID(b.command))
 		return fmt.Sprintf("durable at %v", at), err
-	}}
+	})
 }
 
 // await waits for the event that the command leads to.
-func (b *batch) await() step {
-	return step{"await", "UserCreated because of it", func(ctx context.Context) (string, error) {
+func (b *batch) await() stage.Step {
+	return stage.NewStep("await", "UserCreated because of it", func(ctx context.Context) (string, error) {
 		user, m, err := signup.Created.Await(ctx, *b.website, muster.After(b.before...), muster.CausedBy(b.command))
 		if err == nil && (user.ID != b.id || m.Revision != 1) {
 			err = fmt.Errorf("got %+v at revision %d, want user %s at revision 1", user, m.Revision, b.id)
@@ -41,5 +42,5 @@ func (b *batch) await() step {
 			err = fmt.Errorf("the event's actor is %q; want the one of its command", actor)
 		}
 		return fmt.Sprintf("event %s of actor %s at %v", m.ID, actor, m.Position()), err
-	}}
+	})
 }

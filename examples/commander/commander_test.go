@@ -1,13 +1,13 @@
 package main_test
 
 import (
-	"regexp"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	commander "github.com/seed-3eec0498/muster/examples/commander"
+	"github.com/seed-3eec0498/muster/examples/internal/stagetest"
 	"github.com/seed-3eec0498/muster/internal/kafkatest"
 )
 
@@ -18,7 +18,7 @@ func TestStory(t *testing.T) {
 	if code := commander.Main(t.Context(), nil, &out, &errs); code != 0 {
 		t.Fatalf("exit code %d: %s\n%s", code, errs.String(), out.String())
 	}
-	inOrder(t, out.String(),
+	stagetest.InOrder(t, out.String(),
 		`registration +owns groups users and mails`,
 		`NewUser ada, ada@mail\.example +created`,
 		`on the way: validate, create, notify`,
@@ -55,7 +55,7 @@ func TestAnUnexpectedOutcomeEndsWithCodeOneAndSaysWhich(t *testing.T) {
 	if code := commander.Main(t.Context(), []string{"-prefix", prefix}, &out, &errs); code != 1 {
 		t.Errorf("exit code %d, want 1", code)
 	}
-	inOrder(t, errs.String(), `^commander: step 3 \(call, NewUser ada, ada@mail\.example\): `)
+	stagetest.InOrder(t, errs.String(), `^commander: step 3 \(call, NewUser ada, ada@mail\.example\): `)
 	if strings.Contains(out.String(), "checks held") {
 		t.Errorf("it claims that all is well:\n%s", out.String())
 	}
@@ -71,20 +71,6 @@ func TestWrongCommandLinesEndWithCodeTwo(t *testing.T) {
 		if code := commander.Main(t.Context(), strings.Fields(line), &out, &errs); code != 2 {
 			t.Errorf("%s: exit code %d, want 2", line, code)
 		}
-		inOrder(t, errs.String(), want)
-	}
-}
-
-// inOrder demands that text has all patterns, each after the one before.
-func inOrder(t *testing.T, text string, patterns ...string) {
-	t.Helper()
-	rest := text
-	for _, pattern := range patterns {
-		found := regexp.MustCompile(pattern).FindStringIndex(rest)
-		if found == nil {
-			t.Errorf("nothing like %s in\n%s\nof\n%s", pattern, rest, text)
-			return
-		}
-		rest = rest[found[1]:]
+		stagetest.InOrder(t, errs.String(), want)
 	}
 }

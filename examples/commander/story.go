@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/examples/commander/signup"
+	"github.com/seed-3eec0498/muster/examples/internal/stage"
 )
 
 // tellStory runs both services in this process, and what happens between them.
@@ -28,10 +29,10 @@ func tellStory(ctx context.Context, set settings, out io.Writer) (err error) {
 	defer os.RemoveAll(disk)
 	fmt.Fprintf(out, "A user registration on Muster. Broker: %s\n", broker)
 
-	s := &story{set: set, disk: disk, teller: &teller{out: out}, tally: newTally()}
+	s := &story{set: set, disk: disk, teller: stage.NewTeller(out, 9, 40), tally: newTally()}
 	err = errors.Join(s.tell(ctx), s.end())
 	if err == nil {
-		fmt.Fprintf(out, "\nAll %d checks held.\n", s.teller.steps)
+		fmt.Fprintf(out, "\nAll %d checks held.\n", s.teller.Steps())
 	}
 	return err
 }
@@ -40,20 +41,20 @@ func tellStory(ctx context.Context, set settings, out io.Writer) (err error) {
 type story struct {
 	set     settings
 	disk    string // the registration's data directory
-	teller  *teller
+	teller  *stage.Teller
 	tally   *tally // of the registration
-	owner   *running
+	owner   *stage.Running
 	website *website
 }
 
 func (s *story) tell(ctx context.Context) error {
 	t := s.teller
-	if err := t.chapter(ctx, "Two services start", s.registration(), s.open("calls, subscribes, owns nothing")); err != nil {
+	if err := t.Chapter(ctx, "Two services start", s.registration(), s.open("calls, subscribes, owns nothing")); err != nil {
 		return err
 	}
 	w := s.website
 	ada, stages := signup.NewUser{Name: "Ada", Email: "ada@mail.example"}, "validate, create, notify"
-	if err := t.chapter(ctx, "A visitor waits for the outcome",
+	if err := t.Chapter(ctx, "A visitor waits for the outcome",
 		w.register("ada", ada, stages, muster.CommandID("form-1")),
 		w.repeat("ada", ada, "form-1"),
 		w.refuse("eve", signup.NewUser{Name: "Eve", Email: ada.Email}, muster.AlreadyExists, "UserRejected"),
@@ -66,10 +67,10 @@ func (s *story) tell(ctx context.Context) error {
 	}
 	bob := &batch{website: &s.website, id: "bob", in: signup.NewUser{Name: "Bob", Email: "bob@mail.example"}, command: "row-1"}
 	dan := &batch{website: &s.website, id: "dan", in: signup.NewUser{Name: "Dan", Email: "dan@mail.example"}, command: "row-2"}
-	if err := t.chapter(ctx, "A batch does not wait", bob.send(), bob.await(), s.welcomed("ada", "bob", "cem")); err != nil {
+	if err := t.Chapter(ctx, "A batch does not wait", bob.send(), bob.await(), s.welcomed("ada", "bob", "cem")); err != nil {
 		return err
 	}
-	return t.chapter(ctx, "The website restarts",
+	return t.Chapter(ctx, "The website restarts",
 		s.close(),
 		s.open("another instance"),
 		dan.send(),

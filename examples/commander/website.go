@@ -8,30 +8,31 @@ import (
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/examples/commander/signup"
+	"github.com/seed-3eec0498/muster/examples/internal/stage"
 )
 
 // website is a service that owns nothing: it sends commands and keeps a list of who was welcomed.
 type website struct {
-	*running
-	teller *teller
+	*stage.Running
+	teller *stage.Teller
 	list   *welcomed
 }
 
-func openWebsite(ctx context.Context, set settings, t *teller) (*website, error) {
+func openWebsite(ctx context.Context, set settings, t *stage.Teller) (*website, error) {
 	w := &website{teller: t, list: newWelcomed()}
 	cfg := set.service("website")
 	cfg.Sending = []muster.Middleware{signed("website")}
-	svc, err := start(ctx, cfg, w.list.subscription())
+	svc, err := stage.Start(ctx, cfg, w.list.subscription())
 	if err != nil {
 		return nil, err
 	}
-	w.running = svc
+	w.Running = svc
 	return w, nil
 }
 
 // register waits for the outcome and shows the stages on the way.
-func (w *website) register(id string, in signup.NewUser, stages string, opts ...muster.CallOption) step {
-	return step{"call", fmt.Sprintf("NewUser %s, %s", id, in.Email), func(ctx context.Context) (string, error) {
+func (w *website) register(id string, in signup.NewUser, stages string, opts ...muster.CallOption) stage.Step {
+	return stage.NewStep("call", fmt.Sprintf("NewUser %s, %s", id, in.Email), func(ctx context.Context) (string, error) {
 		var passed []string
 		var user signup.User
 		for update, err := range signup.Register.Stream(ctx, w.Client(), id, in, opts...) {
@@ -57,38 +58,38 @@ func (w *website) register(id string, in signup.NewUser, stages string, opts ...
 		if user.ID != id || user.Name != in.Name || user.Email != in.Email {
 			return "", fmt.Errorf("the answer is %+v, want user %s as asked for", user, id)
 		}
-		w.teller.detail("%-40s on the way: %s", "", stages)
+		w.teller.Detail("%-40s on the way: %s", "", stages)
 		return "created", nil
-	}}
+	})
 }
 
 // repeat sends the same command once more.
-func (w *website) repeat(id string, in signup.NewUser, command string) step {
-	return step{"call", "the same with the same id", func(ctx context.Context) (string, error) {
+func (w *website) repeat(id string, in signup.NewUser, command string) stage.Step {
+	return stage.NewStep("call", "the same with the same id", func(ctx context.Context) (string, error) {
 		var r muster.Receipt
 		user, err := signup.Register.Call(ctx, w.Client(), id, in, muster.CommandID(command), muster.ReceiptTo(&r))
 		if err == nil && (!r.Repeated || user.ID != id || r.Revision != 1) {
 			err = fmt.Errorf("the answer is %+v with the receipt %+v, want a repeat", user, r)
 		}
 		return "the first answer repeated", err
-	}}
+	})
 }
 
 // refuse expects a refusal, and the events that the user's id has then.
-func (w *website) refuse(id string, in signup.NewUser, want muster.Code, events ...string) step {
-	return step{"call", fmt.Sprintf("NewUser %s, %s", id, in.Email), func(ctx context.Context) (string, error) {
+func (w *website) refuse(id string, in signup.NewUser, want muster.Code, events ...string) stage.Step {
+	return stage.NewStep("call", fmt.Sprintf("NewUser %s, %s", id, in.Email), func(ctx context.Context) (string, error) {
 		_, err := signup.Register.Call(ctx, w.Client(), id, in)
 		return w.refused(ctx, id, err, want, events)
-	}}
+	})
 }
 
 // unknown calls a command of no contract, by its name.
-func (w *website) unknown(id, name string, events ...string) step {
-	return step{"call", name + " " + id, func(ctx context.Context) (string, error) {
+func (w *website) unknown(id, name string, events ...string) stage.Step {
+	return stage.NewStep("call", name+" "+id, func(ctx context.Context) (string, error) {
 		stranger := muster.NewCommand[muster.Raw, muster.Raw](muster.NewGroup(signup.Users.Name(), muster.Partitions(3)), name)
 		_, err := stranger.Call(ctx, w.Client(), id, nil)
 		return w.refused(ctx, id, err, muster.Unimplemented, events)
-	}}
+	})
 }
 
 func (w *website) refused(ctx context.Context, id string, err error, want muster.Code, events []string) (string, error) {
@@ -107,7 +108,7 @@ func (w *website) refused(ctx context.Context, id string, err error, want muster
 		return "", fmt.Errorf("%s has the events %v, want %v", id, got, events)
 	}
 	if len(got) > 0 {
-		w.teller.detail("%-40s in the journal: %s", "", strings.Join(got, ", "))
+		w.teller.Detail("%-40s in the journal: %s", "", strings.Join(got, ", "))
 	}
 	return "refused: " + refusal.Code.String() + ", " + refusal.Message, nil
 }
