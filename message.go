@@ -137,6 +137,10 @@ func withMeta(ctx context.Context, m *Meta) context.Context {
 	return context.WithValue(ctx, metaKey{}, m)
 }
 
+// WithMeta gives a context that carries the meta of the message in hand, as the contexts of handlers do; for packages that run functions for
+// messages. It keeps m.
+func WithMeta(ctx context.Context, m *Meta) context.Context { return withMeta(ctx, m) }
+
 // MetaFrom gives the meta of the message whose handler ctx came from, and whether there is one. Commands sent with that
 // context inherit correlation, causation, trace and user headers from it.
 func MetaFrom(ctx context.Context) (Meta, bool) {

@@ -20,7 +20,10 @@ const (
 const (
 	ReasonAhead     = "ahead-of-journal" // the checkpoint is not in the journal: it was cut, or an older copy of it came back
 	ReasonRecreated = "topic-recreated"  // the journal is not the one the checkpoint belongs to
-	ReasonStore     = "store"            // the target says that trying again will not help
+	ReasonStore     = "store"            // the target cannot be used; of a stopped shard: and trying again will not help
+	ReasonJournal   = "journal"          // the brokers cannot be reached
+	ReasonFenced    = "fenced"           // another instance has claimed the shard
+	ReasonSkipped   = "skipped"          // of a letter: an operator had the event skipped
 )
 
 // Status is what one instance says of one shard.
@@ -41,6 +44,7 @@ type Status struct {
 	ETA        time.Duration // until caught up at that rate; 0 when caught up, negative when not known
 	Parked     int           // keys
 	Letters    map[Kind]int
-	Applied    uint64 // events since the shard was claimed
+	Applied    uint64 // events since this instance got the shard
+	Acts       int64  // number of the last act of an operator that is done
 	Standby    bool   // a warm copy, which does not serve unless asked for stale rows
 }

@@ -1,0 +1,100 @@
+package projector
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"time"
+)
+
+const (
+	reportEvery = 2 * time.Second  // what an instance says of its shards, at most; a new state is told at once
+	lookEvery   = 10 * time.Second // at the journals of shards that do not read them
+	lastWord    = 2 * time.Second  // to take back what was said
+)
+
+// report tells the other instances what the shards held here are doing.
+func (r *Runner) report(ctx context.Context) {
+	key := statusKeys + r.d.String() + "/" + r.config.Instance
+	tick := time.NewTicker(reportEvery)
+	defer tick.Stop()
+	looked := time.Now()
+	var said []Status
+	for {
+		all := r.Status()
+		if len(all) > 0 && !sameStatus(said, all) || len(all) == 0 && len(said) > 0 {
+			if r.say(ctx, key, all) {
+				said = all
+			}
+		}
+		select {
+		case <-ctx.Done():
+			last, end := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+			defer end()
+			if len(said) > 0 {
+				r.say(last, key, nil)
+			}
+			return
+		case <-r.stirred:
+		case <-tick.C:
+		}
+		if time.Since(looked) >= lookEvery {
+			looked = time.Now()
+			r.each(func(h *held) { h.progress.look(ctx) })
+		}
+	}
+}
+
+// say writes what is to be known of the shards here; none: that there are none.
+func (r *Runner) say(ctx context.Context, key string, all []Status) bool {
+	var value []byte
+	if len(all) > 0 {
+		var err error
+		if value, err = json.Marshal(statusRecord{Format: controlFormat, When: r.config.Now().UTC(), Shards: all}); err != nil {
+			r.config.Logger.ErrorContext(ctx, "the state of the shards cannot be written down", "projection", r.d.String(), "error", err)
+			return false
+		}
+	}
+	if _, err := r.config.Control.Put(ctx, key, value); err != nil {
+		if ctx.Err() == nil {
+			r.config.Logger.WarnContext(ctx, "the state of the shards cannot be told to other instances, trying again", "projection", r.d.String(), "error", err)
+		}
+		return false
+	}
+	return true
+}
+
+// sameStatus tells whether there is nothing new to say.
+func sameStatus(a, b []Status) bool {
+	return slices.EqualFunc(a, b, func(a, b Status) bool {
+		same := a.Shard == b.Shard && a.State == b.State && a.Reason == b.Reason && a.At == b.At && a.Lag == b.Lag && a.Parked == b.Parked &&
+			a.Acts == b.Acts && a.Applied == b.Applied && a.Since.Equal(b.Since) && len(a.Letters) == len(b.Letters)
+		for kind, n := range a.Letters {
+			same = same && b.Letters[kind] == n
+		}
+		return same
+	})
+}
+
+// look asks the journals how far they are, where nobody reads them.
+func (p *progress) look(ctx context.Context) {
+	p.mu.Lock()
+	away := p.known.State == Paused || p.known.State == Stopped || p.known.State == Retrying
+	p.mu.Unlock()
+	if !away {
+		return
+	}
+	ctx, end := context.WithTimeout(ctx, reportEvery)
+	defer end()
+	for i, s := range p.shard.Sources {
+		look, err := p.runner.config.Journal.Look(ctx, s)
+		if err != nil {
+			return // the next look may tell
+		}
+		p.mu.Lock()
+		if p.high[i] = look.High; p.oldest.IsZero() && p.lagLocked() > 0 {
+			p.oldest = p.runner.config.Now() // not known better
+		}
+		p.mu.Unlock()
+	}
+}
