@@ -64,5 +64,5 @@ type Update struct {
 	Row     RawRow
 	Deleted bool
 	At      []muster.Position
-	Reset   bool // the rows come anew from here, as after a switch of version: forget what was seen before
+	Reset   bool // no row: all rows come anew behind it, as after a switch of version; forget what was seen before
 }

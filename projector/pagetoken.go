@@ -1,0 +1,67 @@
+package projector
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"hash/fnv"
+
+	"github.com/seed-3eec0498/muster"
+)
+
+// place is where a page has ended: behind this row, in the order of keys (of an index: values, then keys), then shards.
+type pagePlace struct {
+	key   string // of an index as in keyRange.entry, from the value on
+	shard int32
+}
+
+// A page token, in base64url without padding:
+//
+//	0          1                9               13
+//	+----------+----------------+---------------+- - - - - -
+//	| format 1 | sum u64 BE     | shard u32 BE  | key
+//
+// sum is over the query and the rest, so that a token goes with the query it was made for and no other.
+const (
+	pageFormat = 1
+	pageHead   = 13
+)
+
+func (q *Query) sum(p pagePlace) uint64 {
+	h := fnv.New64a()
+	b := []byte{pageFormat, 0}
+	if q.Reverse {
+		b[1] = 1
+	}
+	for _, text := range []string{q.View, q.Index, q.Key, q.Prefix, q.From, q.To, p.key} {
+		b = appendText(b, text)
+	}
+	b = binary.BigEndian.AppendUint32(b, uint32(p.shard))
+	_, _ = h.Write(binary.AppendVarint(b, int64(q.Version)))
+	return h.Sum64()
+}
+
+// token gives the page token for a place.
+func (q *Query) token(p pagePlace) string {
+	b := binary.BigEndian.AppendUint64([]byte{pageFormat}, q.sum(p))
+	b = binary.BigEndian.AppendUint32(b, uint32(p.shard))
+	return base64.RawURLEncoding.EncodeToString(append(b, p.key...))
+}
+
+// place reads the token of a query.
+func (q *Query) place() (pagePlace, error) {
+	bad := func() (pagePlace, error) {
+		return pagePlace{}, muster.Errorf(muster.InvalidArgument, "view %s: this page token is not one of this query; use what the page before gave, unchanged and with the same options", q.View)
+	}
+	if len(q.Token) > 4*(2*MaxIndexValue+MaxRowKey) {
+		return bad()
+	}
+	b, err := base64.RawURLEncoding.DecodeString(q.Token)
+	if err != nil || len(b) < pageHead || b[0] != pageFormat {
+		return bad()
+	}
+	p := pagePlace{key: string(b[pageHead:]), shard: int32(binary.BigEndian.Uint32(b[9:]))}
+	if q.sum(p) != binary.BigEndian.Uint64(b[1:]) {
+		return bad()
+	}
+	return p, nil
+}

@@ -1,0 +1,132 @@
+package projector
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/seed-3eec0498/muster"
+)
+
+// copyOf gives the row as a value that shares nothing with it.
+func (r *Rows[V]) copyOf(k *kept[V]) (V, error) {
+	if k.valid {
+		switch r.view.shape {
+		case shapeFlat:
+			return k.value, nil
+		case shapeMessage:
+			return proto.Clone(any(k.value).(proto.Message)).(V), nil //nolint:forcetypeassert // that is what the shape says
+		case shapeOther:
+			if err := r.encode(k); err != nil {
+				var none V
+				return none, err
+			}
+		}
+	}
+	v, err := r.decode(k)
+	if err == nil && r.view.shape == shapeFlat {
+		k.value, k.valid = v, true
+	}
+	return v, err
+}
+
+// encode makes the payload of a valid row.
+func (r *Rows[V]) encode(k *kept[V]) error {
+	if k.encoded {
+		return nil
+	}
+	payload, content, err := r.b.codec().Encode(nil, r.view.place(k.key, ""), k.value)
+	if err != nil {
+		return r.refuse(k.key, "%v", err)
+	}
+	if len(payload) > MaxRowBytes {
+		return r.refuse(k.key, "the row has %d bytes encoded, at most %d can be kept; split it over several keys", len(payload), MaxRowBytes)
+	}
+	k.payload, k.content, k.encoded = payload, content, true
+	return r.index(k)
+}
+
+// index makes the entries of a valid row.
+func (r *Rows[V]) index(k *kept[V]) (err error) {
+	if k.indexed || len(r.view.indexes) == 0 {
+		return nil
+	}
+	k.now, err = r.view.entries(k.key, k.value)
+	k.indexed = err == nil
+	return err
+}
+
+func (r *Rows[V]) decode(k *kept[V]) (V, error) {
+	v, err := r.view.value.Decode(r.b.codec(), r.view.place(k.key, k.content), k.payload)
+	if err != nil {
+		return v, r.b.undecodable(fmt.Sprintf("decode a row of %s", r.view), err)
+	}
+	return v, nil
+}
+
+// entries gives what the indexes say of a row.
+func (v *View[V]) entries(key string, row V) ([]entry, error) {
+	var all []entry
+	for i := range v.indexes {
+		for _, value := range v.indexes[i].of(key, row) {
+			if value == "" {
+				continue
+			}
+			if len(value) > MaxIndexValue {
+				return nil, muster.Errorf(muster.InvalidArgument, "view %s: key %q: index %q has a value of %d bytes, at most %d can be kept",
+					v, key, v.indexes[i].name, len(value), MaxIndexValue)
+			}
+			all = appendEntry(all, entry{uint8(i), value})
+		}
+	}
+	if len(all) > MaxEntries {
+		return nil, muster.Errorf(muster.InvalidArgument, "view %s: key %q: %d index values, a row can have %d", v, key, len(all), MaxEntries)
+	}
+	return all, nil
+}
+
+func (v *View[V]) entriesOf(codec muster.Codec, key string, payload []byte, content string) ([]entry, error) {
+	row, err := v.value.Decode(codec, v.place(key, content), payload)
+	if err != nil {
+		return nil, err
+	}
+	return v.entries(key, row)
+}
+
+// flush writes what has changed. A row that cannot be encoded is blamed on the last event that changed it.
+func (r *Rows[V]) flush(w *rowWriter) error {
+	for _, k := range r.byKey {
+		if !k.dirty {
+			continue
+		}
+		if err := r.ready(k); err != nil {
+			return &Blame{ID: k.event, Err: err}
+		}
+		w.row(k.key, k.there, storedRow{payload: k.payload, content: k.content, entries: k.now}, k.old)
+	}
+	for name, c := range r.counters {
+		if c.dirty {
+			w.counter(name, c.value)
+		}
+	}
+	return nil
+}
+
+// ready makes payload and entries of a row that is to be stored.
+func (r *Rows[V]) ready(k *kept[V]) (err error) {
+	if !k.there || k.encoded && k.indexed || k.encoded && len(r.view.indexes) == 0 {
+		return nil
+	}
+	if !k.encoded && !k.valid {
+		return r.refuse(k.key, "an Update of it failed in this batch")
+	}
+	defer func() {
+		if caught := recover(); caught != nil {
+			err = r.refuse(k.key, "encoding or indexing it panicked: %v", caught)
+		}
+	}()
+	if err := r.encode(k); err != nil {
+		return err
+	}
+	return r.index(k)
+}
