@@ -126,6 +126,9 @@ func (g *Group) DeadLetterTopic(prefix string) string { return prefix + g.name +
 // ReplyTopic gives the name of a service's reply topic under a prefix. "replies." stands first, because ACLs match by prefix.
 func ReplyTopic(prefix, service string) string { return prefix + "replies." + service }
 
+// ControlTopic gives the name of the topic in which the instances of a service agree on its projections, under a prefix.
+func ControlTopic(prefix, service string) string { return prefix + "control." + service }
+
 // declare notes a message type and keeps a fault when the name is bad or taken.
 func (g *Group) declare(kind, name string, faults ...error) {
 	if err := CheckType(name); err != nil {

@@ -20,7 +20,8 @@ import (
 type badge struct {
 	Format  int    `json:"format"`
 	Service string `json:"service"`
-	Since   int64  `json:"since"` // milliseconds since 1970: when this member's process opened the group
+	Since   int64  `json:"since"`             // milliseconds since 1970: when this member's process opened the group
+	Address string `json:"address,omitempty"` // base URL of the queries it answers, where it answers any
 }
 
 // badgeFormat is the number of the only format there has been; fields may be added to it, and unknown ones are passed over.

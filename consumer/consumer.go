@@ -168,21 +168,7 @@ func (c *Consumer) Lag() map[int32]int64 {
 // restart inside the session timeout takes up the same partitions without a rebalance. Finish, or abandon, all Work first.
 func (c *Consumer) Leave(ctx context.Context) error {
 	c.stop()
-	leave := func() error {
-		left, err := c.adm.LeaveGroup(ctx, kadm.LeaveGroup(c.members).InstanceIDs(c.config.Instance).Reason("final stop"))
-		if err == nil {
-			err = left[c.config.Instance].Err
-		}
-		return err
-	}
-	err := leave()
-	for err != nil && kafka.Retriable(err) && pause(ctx, retryInterval) == nil {
-		err = leave()
-	}
-	if err != nil && !notMember(err) {
-		return c.config.Kafka.Map(fmt.Sprintf("instance %q leaving consumer group %q", c.config.Instance, c.members), err, c.groupRight()...)
-	}
-	return nil
+	return leave(ctx, c.adm, c.config.Kafka, c.members, c.config.Instance)
 }
 
 // Close ends Run and the connections. The second call does nothing.

@@ -46,15 +46,7 @@ func (c *Consumer) adopt(ctx context.Context, missed map[int32]bool) (map[int32]
 	if err != nil || group.State != "Stable" {
 		return nil, err
 	}
-	assigned := group.AssignedPartitions()[c.topic]
-	orphans := map[int32]bool{}
-	again := false
-	for partition := range c.config.Group.Partitions() {
-		if _, taken := assigned[partition]; !taken {
-			orphans[partition] = true
-			again = again || missed[partition]
-		}
-	}
+	orphans, again := unassigned(group, c.topic, c.config.Group.Partitions(), missed)
 	if !again {
 		return orphans, nil
 	}
@@ -67,6 +59,19 @@ func (c *Consumer) adopt(ctx context.Context, missed map[int32]bool) (map[int32]
 		client.ForceRebalance()
 	}
 	return nil, nil
+}
+
+// unassigned gives the partitions that no member was assigned, and whether one of them was missed before.
+func unassigned(group kadm.DescribedGroup, topic string, partitions int32, missed map[int32]bool) (orphans map[int32]bool, again bool) {
+	assigned := group.AssignedPartitions()[topic]
+	orphans = map[int32]bool{}
+	for partition := range partitions {
+		if _, taken := assigned[partition]; !taken {
+			orphans[partition] = true
+			again = again || missed[partition]
+		}
+	}
+	return orphans, again
 }
 
 // notMember tells that somebody who is to leave has left already.

@@ -59,6 +59,11 @@ func (a *Admin) EnsureTarget(ctx context.Context, topic string, partitions int32
 	return n, a.as(err)
 }
 
+// EnsureControl is the function of that name.
+func (a *Admin) EnsureControl(ctx context.Context, service string, create bool) error {
+	return a.as(EnsureControl(ctx, kadm.NewClient(a.client), a.cfg.Prefix, service, create))
+}
+
 // as adds to an error about a missing right whom it concerns.
 func (a *Admin) as(err error) error {
 	if deniedResource(err) == "" {

@@ -56,6 +56,21 @@ func EnsureReplies(ctx context.Context, adm *kadm.Client, prefix, service string
 	return found[0].partitions, nil
 }
 
+// EnsureControl makes sure that the control topic of a service is there and right. With create, a missing one is made. Errors are as with
+// [EnsureGroup].
+func EnsureControl(ctx context.Context, adm *kadm.Client, prefix, service string, create bool) error {
+	spec := controlTopic(prefix, service)
+	if service == "" || !topicName(spec.name) {
+		return &muster.Error{
+			Code: muster.InvalidArgument,
+			Message: fmt.Sprintf("control topic %q: give the service a name of letters, digits, dots, dashes or underscores, 249 characters with what "+
+				"stands in front", spec.name),
+		}
+	}
+	_, err := ensure(ctx, adm, []topicSpec{spec}, 1, create)
+	return err
+}
+
 // foundTopic is what the cluster says about one topic.
 type foundTopic struct {
 	spec       topicSpec

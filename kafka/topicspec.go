@@ -81,6 +81,14 @@ func replyTopic(prefix, service string) topicSpec {
 	}
 }
 
+// controlTopic gives the control topic of a service: a table by key, whose one partition gives its writes an order.
+func controlTopic(prefix, service string) topicSpec {
+	return topicSpec{
+		name: muster.ControlTopic(prefix, service), partitions: 1, cleanup: cleanupCompact,
+		settings: map[string]string{setDirtyRatio: "0.5", setUnclean: "false", setTombstones: millis(tombstoneLife)},
+	}
+}
+
 // creation gives all settings of a new topic with so many replicas.
 func (s *topicSpec) creation(replicas int16) map[string]*string {
 	all := map[string]*string{}
