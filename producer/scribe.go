@@ -37,6 +37,7 @@ type Scribe struct {
 	mu   sync.Mutex // held by whoever writes or closes; guards what follows
 	slot *slot
 	done error // why the scribe is of no use any more
+	lost bool  // because another process has claimed the shard
 }
 
 // Claim makes this process the only one that writes for a shard: when it has returned, whatever earlier holders have not committed is aborted, and
@@ -142,7 +143,10 @@ func (s *Scribe) Fits(o *Outgoing) error {
 func (s *Scribe) Write(ctx context.Context, entries []kafka.LedgerRecord, out []Outgoing) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.done != nil {
+	switch {
+	case s.lost:
+		return s.failed(muster.ErrFenced, s.done)
+	case s.done != nil:
 		return s.failed(muster.ErrAborted, s.done)
 	}
 	records := make([]*kgo.Record, 0, len(entries)+len(out))
@@ -226,6 +230,7 @@ func (s *Scribe) end(ctx context.Context, why *breakage) error {
 	case why.verdict == verdictUnknown:
 		return s.failed(muster.ErrUnknown, why.cause)
 	case takenOver(why.cause) || errors.Is(why.cause, kerr.InvalidTxnState) || errors.Is(why.cause, errInitialised):
+		s.lost = true
 		return s.failed(muster.ErrFenced, why.cause)
 	}
 	return s.failed(muster.ErrAborted, why.cause)

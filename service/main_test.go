@@ -17,5 +17,8 @@ func TestMain(m *testing.M) {
 	if text := os.Getenv(childVariable); text != "" {
 		os.Exit(child(text))
 	}
+	if text := os.Getenv(relayVariable); text != "" {
+		os.Exit(relay(text))
+	}
 	goleak.VerifyTestMain(m)
 }

@@ -140,6 +140,9 @@ func (h *outwardHolding) Stored(ctx context.Context) (projector.Stored, error) {
 		}
 		return nil
 	})
+	if muster.CodeOf(err) == muster.DataLoss { // damaged, or of a newer build: trying again does not help
+		return projector.Stored{}, fmt.Errorf("%w: %w", projector.ErrUnfit, err)
+	}
 	if err != nil {
 		return projector.Stored{}, err
 	}
