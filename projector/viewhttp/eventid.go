@@ -46,7 +46,7 @@ func (r reached) positions() []muster.Position {
 }
 
 const (
-	eventIDFormat = 1
+	eventIDFormat = 0xe1    // format 1, and no format of a position token
 	maxEventID    = 8 << 10 // characters; a stream of more sources goes without ids
 	maxSources    = 4096
 )
@@ -55,7 +55,7 @@ const (
 //
 //	0          1                n                          and so on for each topic, in order
 //	+----------+----------------+-------+-----------------+- - - -
-//	| format 1 | length, uvarint| topic | count, uvarint  | count times: partition, uvarint | offset + 1, uvarint   | ...   base64url
+//	| 0xe1     | length, uvarint| topic | count, uvarint  | count times: partition, uvarint | offset + 1, uvarint   | ...   base64url
 //
 // It is empty where there is nothing to say or too much.
 func (r reached) eventID() string {

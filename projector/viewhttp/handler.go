@@ -27,19 +27,16 @@ type Handler struct {
 	reads  chan struct{} // a place for each read under way
 	opens  chan struct{} // and for each watch
 
-	ending context.Context //nolint:containedctx // ends all requests when the handler is closed
-	end    context.CancelFunc
-
-	mu     sync.Mutex     // guards closed, and that nothing is added to active after it
-	closed bool           // set by Close
-	active sync.WaitGroup // requests under way
+	mu     sync.Mutex                      // guards closed and ends, and that nothing is added to active once closed
+	closed bool                            // set by Close
+	ends   map[*written]context.CancelFunc // of the requests under way, for Close
+	active sync.WaitGroup                  // likewise
 }
 
 // New makes a handler that answers from a reader. Close it when its service ends.
 func New(reader projector.Reader, opts Options) *Handler {
-	h := &Handler{reader: reader, opts: opts.withDefaults(), mux: http.NewServeMux()}
+	h := &Handler{reader: reader, opts: opts.withDefaults(), mux: http.NewServeMux(), ends: map[*written]context.CancelFunc{}}
 	h.reads, h.opens = make(chan struct{}, h.opts.Reads), make(chan struct{}, h.opts.Watches)
-	h.ending, h.end = context.WithCancel(context.Background()) //nolint:forbidigo // the handler's own life; each request has its own context besides
 	h.handle("/views/{view}/rows/{key}", h.serveRow)
 	h.handle("/views/{view}/rows", h.serveRows)
 	h.handle("/views/{view}/counters/{name}", h.serveCounter)
@@ -59,19 +56,37 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.Serv
 func (h *Handler) Close() {
 	h.mu.Lock()
 	h.closed = true
+	for _, end := range h.ends {
+		end()
+	}
 	h.mu.Unlock()
-	h.end()
 	h.active.Wait()
 }
 
 // enter counts a request, unless the handler is closed.
-func (h *Handler) enter() bool {
+func (h *Handler) enter(w *written, end context.CancelFunc) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.closed {
-		h.active.Add(1)
+	if h.closed {
+		return false
 	}
-	return !h.closed
+	h.active.Add(1)
+	h.ends[w] = end
+	return true
+}
+
+func (h *Handler) leave(w *written) {
+	h.mu.Lock()
+	delete(h.ends, w)
+	h.mu.Unlock()
+	h.active.Done()
+}
+
+// ended tells whether the handler is closed.
+func (h *Handler) ended() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.closed
 }
 
 var errClosed = &muster.Error{Code: muster.Unavailable, Message: "the query service is shutting down; ask another instance", Reason: "shutting-down", Retry: true}
@@ -79,11 +94,14 @@ var errClosed = &muster.Error{Code: muster.Unavailable, Message: "the query serv
 // guard is what all requests pass: limits, rights, and the end of a panic.
 func (h *Handler) guard(places chan struct{}, full string, serve func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !h.enter() {
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		sent := &written{ResponseWriter: w}
+		if !h.enter(sent, cancel) {
 			refuse(w, errClosed)
 			return
 		}
-		defer h.active.Done()
+		defer h.leave(sent)
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		select {
@@ -95,12 +113,8 @@ func (h *Handler) guard(places chan struct{}, full string, serve func(http.Respo
 			refuse(w, e)
 			return
 		}
-		sent := &written{ResponseWriter: w}
-		ctx, cancel := context.WithCancel(r.Context())
-		defer cancel()
-		defer context.AfterFunc(h.ending, cancel)()
-		if err := h.attempt(sent, r.WithContext(ctx), serve); err != nil {
-			if h.ending.Err() != nil {
+		if err := h.attempt(ctx, sent, r.WithContext(ctx), serve); err != nil {
+			if h.ended() {
 				err = errClosed
 			}
 			if _, code := faultOf(err); code == muster.Internal || code == muster.DataLoss {
@@ -119,11 +133,13 @@ type written struct {
 	wrote bool
 }
 
+// WriteHeader notes it.
 func (w *written) WriteHeader(status int) {
 	w.wrote = true
 	w.ResponseWriter.WriteHeader(status)
 }
 
+// Write notes it.
 func (w *written) Write(b []byte) (int, error) {
 	w.wrote = true
 	return w.ResponseWriter.Write(b)
@@ -133,12 +149,12 @@ func (w *written) Write(b []byte) (int, error) {
 func (w *written) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // attempt runs one request; a panic of the reader is an error.
-func (h *Handler) attempt(w http.ResponseWriter, r *http.Request, serve func(http.ResponseWriter, *http.Request) error) (err error) {
+func (h *Handler) attempt(ctx context.Context, w http.ResponseWriter, r *http.Request, serve func(http.ResponseWriter, *http.Request) error) (err error) {
 	defer func() {
 		if p := recover(); p == http.ErrAbortHandler { //nolint:errorlint // the value itself, as net/http compares it
 			panic(p) //nolint:forbidigo // net/http's own way to cut an answer short
 		} else if p != nil {
-			h.opts.Logger.ErrorContext(r.Context(), "view query panicked", "view", r.PathValue("view"))
+			h.opts.Logger.ErrorContext(ctx, "view query panicked", "view", r.PathValue("view"))
 			err = muster.Errorf(muster.Internal, "the query failed; the log of the service says why")
 		}
 	}()

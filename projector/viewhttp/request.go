@@ -41,10 +41,10 @@ type demand struct {
 
 // parameters by what is asked for. A misspelt one is refused: ignored, it would give other rows than those meant.
 var (
-	common     = []string{"min-position", "timeout", "stale", "shards", "form"}
-	ofRows     = append([]string{"key", "prefix", "from", "to", "limit", "token", "reverse", "index", "index_key"}, common...)
-	ofWatch    = append([]string{"key", "prefix", "from", "to", "index", "index_key", "last-event-id"}, common...)
-	ofWait     = []string{"min-position", "timeout"}
+	common  = []string{"min-position", "timeout", "stale", "shards", "form"}
+	ofRows  = append([]string{"key", "prefix", "from", "to", "limit", "token", "reverse", "index", "index_key"}, common...)
+	ofWatch = append([]string{"key", "prefix", "from", "to", "index", "index_key", "last-event-id"}, common...)
+	ofWait  = []string{"min-position", "timeout"}
 )
 
 const (

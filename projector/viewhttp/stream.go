@@ -176,10 +176,10 @@ func (s *stream) finish(ctx context.Context, err error) error {
 	s.mu.Lock()
 	begun, broken := s.begun, s.broken
 	s.mu.Unlock()
-	if broken != nil || ctx.Err() != nil && s.h.ending.Err() == nil {
+	if broken != nil || ctx.Err() != nil && !s.h.ended() {
 		return nil // the reader has gone
 	}
-	if s.h.ending.Err() != nil {
+	if s.h.ended() {
 		err = errClosed
 	}
 	if !begun && err != nil {
