@@ -133,9 +133,6 @@ func longEnough() int {
 	return 50_000
 }
 
-// patient is the session of these owners: on a busy machine a broker in this process is late with its heartbeats.
-const patient = 10 * time.Second
-
 // Folding in memory and storing piece by piece give the same bytes. A recovery that is killed half-way goes on where it was.
 func TestRecoveryInBulk(t *testing.T) {
 	r := newRun(t, kafkatest.Brokers(t), 2, 0)
@@ -149,7 +146,7 @@ func TestRecoveryInBulk(t *testing.T) {
 		registry := prometheus.NewRegistry()
 		cfg := r.ownerConfig(instance, dir)
 		cfg.Metrics, cfg.Recovery = registry, how
-		cfg.Recovery.SnapshotEvery, cfg.SessionTimeout = -1, patient
+		cfg.Recovery.SnapshotEvery, cfg.SessionTimeout = -1, patientSession
 		began := time.Now()
 		owner := start(t, cfg, r.owner())
 		read := total(t, registry, "muster_replayed_events_total", nil)
@@ -168,7 +165,7 @@ func TestRecoveryInBulk(t *testing.T) {
 	memory := max(int64(n)*40, 1<<20)
 	p := launch(t, childConfig{
 		Group: r.group.Name(), Partitions: int(r.group.Partitions()), Brokers: r.brokers, Dir: killed, Instance: "killed",
-		Point: "recovering", Hit: 9, Session: patient, Recovery: service.Recovery{Memory: memory, BulkFrom: 1, SnapshotEvery: -1},
+		Point: "recovering", Hit: 9, Session: patientSession, Recovery: service.Recovery{Memory: memory, BulkFrom: 1, SnapshotEvery: -1},
 	})
 	p.await("at recovering")
 	p.kill()

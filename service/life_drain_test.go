@@ -72,7 +72,7 @@ func TestLifeDrainWithAHangingHandler(t *testing.T) {
 			g := newGate(honours)
 			defer close(g.open)
 			cfg := st.config()
-			cfg.DrainTimeout, cfg.HandlerDeadline = 300*time.Millisecond, 6*time.Second
+			cfg.DrainTimeout, cfg.HandlerDeadline = 300*time.Millisecond, time.Minute
 			s := start(t, cfg, g.owner(st))
 			caller := start(t, callerOf(st))
 			if _, err := st.deposit.Send(t.Context(), caller.Client(), "acc-1", deposit{Amount: 1}, muster.CommandID("hanging")); err != nil {
@@ -86,7 +86,7 @@ func TestLifeDrainWithAHangingHandler(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "not drained within 300ms") {
 				t.Errorf("Run: %v; want that it was not drained", err)
 			}
-			if took := time.Since(began); took > 3*time.Second {
+			if took := time.Since(began); took > 20*time.Second {
 				t.Errorf("Run ended after %v with a DrainTimeout of 300ms", took)
 			}
 			cfg.Metrics = nil

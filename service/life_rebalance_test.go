@@ -56,9 +56,10 @@ func TestLifeRebalancesUnderLoad(t *testing.T) {
 // With StayMember a restart within the session leaves the partitions where they were, and nothing has to be read again.
 func TestLifeRestartAsAMember(t *testing.T) {
 	st := newStage(t, kafkatest.Brokers(t), 4)
-	stays := st.open()
 	cfg := st.config()
-	cfg.Metrics, cfg.StayMember = nil, true
+	cfg.SessionTimeout = patientSession // the restart has to be done within it
+	stays := start(t, cfg, st.owner(nil))
+	cfg.DataDir, cfg.Metrics, cfg.StayMember = t.TempDir(), nil, true
 	s := start(t, cfg, st.owner(nil))
 	st.until("each serves two", func() bool {
 		return s.Ready() == nil && stays.Ready() == nil && len(s.Status()) == 2

@@ -123,8 +123,8 @@ func TestReadWatchdog(t *testing.T) {
 func TestReadWatchdogIsPatient(t *testing.T) {
 	st := newStage(t, kafkatest.Brokers(t), 1)
 	cfg := st.config()
-	cfg.HandlerDeadline, cfg.Workers = 300*time.Millisecond, 1
-	tick := time.NewTicker(40 * time.Millisecond)
+	cfg.HandlerDeadline, cfg.Workers = time.Second, 1
+	tick := time.NewTicker(80 * time.Millisecond)
 	defer tick.Stop()
 	s := start(t, cfg, st.owner(func(_ context.Context, r *muster.Root[*account], in deposit) (account, error) {
 		<-tick.C

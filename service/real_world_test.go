@@ -26,6 +26,9 @@ const patience = 90 * time.Second
 // session is the session timeout of owners that are to die: the shortest the real brokers of these tests accept.
 const session = time.Second
 
+// patientSession is the session timeout of those that are not: on a busy machine a broker in the same process is late with its answers.
+const patientSession = 10 * time.Second
+
 func contextFor(t *testing.T) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(t.Context(), patience)
 }

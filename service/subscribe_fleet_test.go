@@ -32,7 +32,7 @@ func TestSubscribeShared(t *testing.T) {
 	running := make([]*listening, 0, 4)
 	listen := func(i int) {
 		cfg := callerOf(st)
-		cfg.Name, cfg.SessionTimeout = name, session
+		cfg.Name, cfg.SessionTimeout = name, patientSession // nobody dies here; a member that was taken for dead would have its events repeated
 		s := start(t, cfg)
 		running = append(running, st.subscribe(s, muster.NewSubscription(st.group, "shared", muster.On(st.credited, func(_ context.Context, _ credited, m muster.Meta) error {
 			all.add(m)
@@ -88,9 +88,9 @@ func TestSubscribeCutOff(t *testing.T) {
 	var all, second seen
 	line := &kafkatest.Tap{}
 	cfg := callerOf(st)
-	cfg.SessionTimeout = session
+	cfg.SessionTimeout = patientSession
 	lone := cfg
-	lone.Kafka.Options = line.Option()
+	lone.Kafka.Options, lone.SessionTimeout = line.Option(), session
 	sub := func(more func(muster.Meta)) *muster.Subscription {
 		return muster.NewSubscription(st.group, "cut", muster.On(st.credited, func(_ context.Context, _ credited, m muster.Meta) error {
 			all.add(m)
