@@ -133,6 +133,7 @@ func (w *worker) run() {
 			if err = w.unfit(stop); err == nil {
 				w.standStill(stop)
 				w.waitForAct()
+				w.stop = nil
 				continue
 			}
 		}
