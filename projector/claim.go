@@ -131,8 +131,3 @@ func (w *worker) locate(s Source) *source {
 	w.last = i
 	return &w.sources[i]
 }
-
-// restartAt is the checkpoint of an operator's restart.
-func restartAt(s *source, id [16]byte, offset int64) Checkpoint {
-	return Checkpoint{Source: s.Source, TopicID: id, Next: offset, LastAt: -1}
-}

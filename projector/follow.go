@@ -31,6 +31,9 @@ func (w *worker) follow() error {
 		if w.news() {
 			return w.settle(errNews)
 		}
+		if err := w.answer(); err != nil {
+			return err
+		}
 		if w.idled.Swap(false) {
 			if err := w.applyCarried(); err != nil {
 				return err
@@ -71,7 +74,7 @@ func (w *worker) feedFault(err error) error {
 func (w *worker) deliver(d *Delivery) error {
 	items := d.Items
 	if len(w.carry) > 0 {
-		items = append(w.carry, items...) //nolint:gocritic // the carried ones stand in front
+		items = append(w.carry, items...) // the carried ones stand in front
 		w.carry = nil
 	}
 	for src, next := range d.Next {

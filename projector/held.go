@@ -22,7 +22,7 @@ func hold(ctx context.Context, r *Runner, shard Shard) *held {
 	h := &held{runner: r, shard: shard, leave: make(chan struct{})}
 	h.progress.init(r, shard)
 	h.worker = newWorker(context.WithoutCancel(ctx), h, nil)
-	go h.worker.run() // giveUp joins it
+	go h.worker.run() //nolint:contextcheck // it has a context of its own; giveUp joins it
 	return h
 }
 
@@ -71,12 +71,12 @@ func (h *held) replace(ctx context.Context, old *worker, stop *stopped) {
 		return
 	}
 	h.worker = newWorker(context.WithoutCancel(ctx), h, stop)
-	go h.worker.run() // giveUp joins it
+	go h.worker.run() //nolint:contextcheck // it has a context of its own; giveUp joins it
 }
 
 // intake is the context of waiting for more: it can be ended and made anew. wake is called by anyone, context by the worker.
 type intake struct {
-	parent context.Context //nolint:containedctx // made anew from it, again and again
+	parent context.Context
 
 	mu     sync.Mutex // guards what follows
 	ctx    context.Context

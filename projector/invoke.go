@@ -17,7 +17,7 @@ type hand struct {
 	state atomic.Uint64                // number<<2 | handRuns | handOver; the worker counts, the watchdog sets handOver
 	event atomic.Pointer[muster.Event] // of the function that runs
 
-	ctx context.Context //nolint:containedctx // of all functions, until the watchdog ends it; the worker alone reads and writes it
+	ctx context.Context
 
 	mu     sync.Mutex // guards cancel
 	cancel context.CancelCauseFunc

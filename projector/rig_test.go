@@ -35,9 +35,10 @@ type rig struct {
 	members *mustertest.MemoryMembership
 	logs    *lines
 
-	mu  sync.Mutex // guards bad and ran
+	mu  sync.Mutex // guards what follows
 	bad map[string]func(ctx context.Context) error
 	ran map[string]int // runs of the function, by text
+	old map[string]projector.Running
 }
 
 type lines struct {
@@ -63,7 +64,7 @@ func newRig(t *testing.T, partitions int, opts ...projector.Option) *rig {
 	r := &rig{
 		t: t, group: g, event: muster.NewEvent[noted](g, "Noted"), other: muster.NewEvent[noted](g, "Other"), journal: mustertest.NewMemoryJournal(),
 		target: mustertest.NewMemoryTarget(), control: projector.NewMemoryControl(), logs: &lines{},
-		bad: map[string]func(context.Context) error{}, ran: map[string]int{},
+		bad: map[string]func(context.Context) error{}, ran: map[string]int{}, old: map[string]projector.Running{},
 	}
 	r.define(opts...)
 	return r
@@ -77,6 +78,7 @@ func (r *rig) define(opts ...projector.Option) {
 func (r *rig) apply(ctx context.Context, to *mustertest.MemoryTx, e noted, m muster.Meta) error {
 	r.mu.Lock()
 	r.ran[e.Text]++
+	r.old[e.Text] = to.Running()
 	bad := r.bad[e.Text]
 	r.mu.Unlock()
 	have, _ := to.Get(m.AggregateID)

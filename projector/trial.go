@@ -26,8 +26,8 @@ func (w *worker) alone(it *Item, f *failure) error {
 			return w.giveUpOn(it, f, then, try)
 		}
 		w.held.progress.enter(Retrying, f.reason, f.err, at)
-		if !w.pauseFor(pause) {
-			return errNews
+		if err := w.pauseFor(pause); err != nil {
+			return err
 		}
 		_, again, err := w.attempt([]Item{*it}, try)
 		if err != nil {
@@ -62,18 +62,21 @@ func (w *worker) giveUpOn(it *Item, f *failure, then Outcome, tries int) error {
 	return nil
 }
 
-// pauseFor waits before another try. False: there is something to see to first.
-func (w *worker) pauseFor(d time.Duration) bool {
+// pauseFor waits before another try, unless there is something to see to first.
+func (w *worker) pauseFor(d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	for {
 		ctx := w.intake.context()
 		if w.news() {
-			return false
+			return errNews
+		}
+		if err := w.answer(); err != nil {
+			return err
 		}
 		select {
 		case <-timer.C:
-			return true
+			return nil
 		case <-ctx.Done(): // perhaps for something else
 		case <-w.held.leave:
 		}

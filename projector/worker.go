@@ -18,11 +18,12 @@ type worker struct {
 	r      *Runner
 	d      *Definition
 	shard  Shard
-	ctx    context.Context //nolint:containedctx // of the whole work: it ends when what is in hand must end
+	ctx    context.Context
 	cancel context.CancelFunc
 	intake intake
 	ended  chan struct{} // closed when run has returned
 	hand   hand          // the function in hand; the watchdog looks at it
+	asks   chan letterAsk
 
 	mu        sync.Mutex // guards what follows: abandon is called by others
 	holding   Holding    // written by the worker; nil where none is claimed
@@ -85,7 +86,7 @@ var errNews = errors.New("there is something to see to")
 
 func newWorker(ctx context.Context, h *held, stop *stopped) *worker {
 	w := &worker{
-		held: h, r: h.runner, d: h.runner.d, shard: h.shard, ended: make(chan struct{}), index: map[Source]int{}, stop: stop,
+		held: h, r: h.runner, d: h.runner.d, shard: h.shard, ended: make(chan struct{}), asks: make(chan letterAsk, 16), index: map[Source]int{}, stop: stop,
 	}
 	w.ctx, w.cancel = context.WithCancel(ctx)
 	w.intake.parent = w.ctx
@@ -132,6 +133,7 @@ func (w *worker) run() {
 			if err = w.unfit(stop); err == nil {
 				w.standStill(stop)
 				w.waitForAct()
+				w.stop = nil
 				continue
 			}
 		}
@@ -175,6 +177,9 @@ func (w *worker) hold() error {
 			return err
 		}
 		ctx := w.intake.context()
+		if err := w.answer(); err != nil {
+			return err
+		}
 		switch {
 		case w.news():
 		case w.paused:

@@ -1,0 +1,228 @@
+package projector_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/projector"
+)
+
+// operator gives one that reads letters from the runners with their names.
+func (r *rig) operator(runners map[string]*projector.Runner) *projector.Operator {
+	r.t.Helper()
+	o, err := projector.NewOperator(projector.OperatorConfig{
+		Control: r.control, Definitions: []*projector.Definition{r.p.Definition()}, By: "somebody",
+		Letters: func(ctx context.Context, instance string, q projector.LetterQuery) ([]projector.Letter, error) {
+			return runners[instance].Letters(ctx, q)
+		},
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return o
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantCode(t *testing.T, err error, code muster.Code) {
+	t.Helper()
+	if muster.CodeOf(err) != code {
+		t.Fatalf("got %v, want %v", err, code)
+	}
+}
+
+var once = projector.Policy{Tries: 1}
+
+func (r *rig) operated(t *testing.T, change ...func(*projector.Config)) (*projector.Runner, *projector.Operator) {
+	t.Helper()
+	runner, _ := r.start(change...)
+	return runner, r.operator(map[string]*projector.Runner{"one": runner})
+}
+
+var texts = projector.Scope{Projection: "texts"}
+
+func TestPauseSurvivesARestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 2)
+		runner, stop := r.start()
+		o := r.operator(map[string]*projector.Runner{"one": runner})
+		must(t, o.Pause(t.Context(), projector.Scope{Projection: "texts@1", Shards: []int32{1}}))
+		wantState(t, runner, 1, projector.Paused, "")
+		wantState(t, runner, 0, projector.Live, "")
+		stop()
+		r.note(0, "a:1")
+		pos := r.note(1, "b:1")
+		runner, _ = r.start()
+		wantState(t, runner, 1, projector.Paused, "")
+		r.wantRows(0, "a:1")
+		r.wantRows(1)
+		wantCode(t, runner.Await(t.Context(), pos), muster.Unavailable)
+		pass(15 * time.Second)
+		if s := status(t, runner, 1); s.Lag != 2 || s.LagTime == 0 || s.ETA >= 0 {
+			t.Errorf("a paused shard that is behind says %+v", s)
+		}
+		must(t, o.Pause(t.Context(), texts))
+		wantState(t, runner, 0, projector.Paused, "")
+		wantCode(t, o.Resume(t.Context(), projector.Scope{Projection: "texts", Shards: []int32{1}}), muster.FailedPrecondition)
+		must(t, o.Resume(t.Context(), texts))
+		wantState(t, runner, 1, projector.Live, "")
+		wantState(t, runner, 0, projector.Live, "")
+		r.wantRows(1, "b:1")
+	})
+}
+
+func TestSkipPassesOverOneRecordAndNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 1, projector.OnFailure(projector.Policy{Tries: 1, Then: projector.Stop}))
+		r.fails("bad", always(errBroken))
+		r.fails("worse", always(errBroken))
+		r.note(0, "a:1", "a:bad", "a:2", "a:worse", "a:3")
+		runner, o := r.operated(t)
+		wantState(t, runner, 0, projector.Stopped, projector.ReasonHandler)
+		must(t, o.Skip(t.Context(), "texts", 0))
+		wantState(t, runner, 0, projector.Stopped, projector.ReasonHandler)
+		r.wantRows(0, "a:1 2")
+		must(t, o.Resume(t.Context(), texts))
+		wantState(t, runner, 0, projector.Stopped, projector.ReasonHandler)
+		must(t, o.Skip(t.Context(), "texts", 0))
+		wantState(t, runner, 0, projector.Live, "")
+		r.wantRows(0, "a:1 2 3")
+		wantCode(t, o.Skip(t.Context(), "texts", 0), muster.FailedPrecondition)
+		letters, err := o.Letters(t.Context(), projector.LetterQuery{Scope: texts})
+		must(t, err)
+		if len(letters) != 2 || letters[0].Kind != projector.Skipped || letters[0].Reason != projector.ReasonSkipped {
+			t.Fatalf("letters are %+v", letters)
+		}
+		r.fails("bad", nil)
+		must(t, o.RetryLetter(t.Context(), texts, letters[0].ID))
+		must(t, o.DropLetter(t.Context(), texts, letters[1].ID))
+		r.wantRows(0, "a:1 2 3 bad")
+		wantCode(t, o.DropLetter(t.Context(), texts, letters[1].ID), muster.NotFound)
+	})
+}
+
+func TestAParkedKeyIsRetriedInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 2, projector.OnFailure(once))
+		r.fails("2", always(errBroken))
+		r.fails("4", always(errBroken))
+		r.note(1, "a:1", "b:1", "a:2", "a:3", "a:4", "b:5", "a:5")
+		runner, o := r.operated(t)
+		r.wantRows(1, "a:1", "b:1 5")
+		must(t, o.Retry(t.Context(), texts, "notes/a"))
+		r.wantRows(1, "a:1", "b:1 5")
+		r.fails("2", nil)
+		must(t, o.Retry(t.Context(), texts, "notes/a"))
+		r.wantRows(1, "a:1 2 3", "b:1 5")
+		letters, err := o.Letters(t.Context(), projector.LetterQuery{Scope: texts, Key: "notes/a"})
+		must(t, err)
+		if len(letters) != 2 || letters[0].Kind != projector.Parked || letters[0].Attempts != 1 || letters[1].Kind != projector.Waiting {
+			t.Fatalf("letters are %+v", letters)
+		}
+		r.note(1, "a:6")
+		r.fails("4", nil)
+		synctest.Wait()
+		must(t, o.RetryAll(t.Context(), texts))
+		r.wantRows(1, "a:1 2 3 4 5 6", "b:1 5")
+		if s := status(t, runner, 1); s.Parked != 0 || len(s.Letters) != 0 {
+			t.Errorf("status is %+v", s)
+		}
+		wantCode(t, o.Retry(t.Context(), texts, "notes/a"), muster.NotFound)
+		must(t, runner.Await(t.Context(), r.note(1, "a:7")))
+		r.wantRows(1, "a:1 2 3 4 5 6 7", "b:1 5")
+	})
+}
+
+func TestDropLetsTheKeyGoOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 1, projector.OnFailure(once))
+		r.fails("2", always(errBroken))
+		r.note(0, "a:2", "a:3", "b:2", "b:3", "b:4")
+		runner, o := r.operated(t)
+		must(t, o.Drop(t.Context(), texts, "notes/a"))
+		if err := runner.Await(t.Context(), r.note(0, "a:5")); err != nil {
+			t.Fatal(err)
+		}
+		letters, err := o.Letters(t.Context(), projector.LetterQuery{Scope: texts, Kind: projector.Parked})
+		must(t, err)
+		if len(letters) != 1 {
+			t.Fatalf("letters are %+v", letters)
+		}
+		must(t, o.DropLetter(t.Context(), texts, letters[0].ID))
+		r.wantRows(0, "a:5", "b:3 4")
+	})
+}
+
+func TestRestartAppliesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 1, projector.OnFailure(once))
+		r.fails("bad", always(errBroken))
+		r.note(0, "a:1")
+		at := r.note(0, "a:2", "b:bad", "a:3")
+		runner, o := r.operated(t)
+		r.wantRows(0, "a:1 2 3")
+		r.fails("bad", nil)
+		at.Offset -= 2
+		must(t, o.Restart(t.Context(), texts, at))
+		wantState(t, runner, 0, projector.Live, "")
+		r.wantRows(0, "a:1 2 3 2 3", "b:bad")
+		must(t, o.Restart(t.Context(), texts))
+		wantState(t, runner, 0, projector.Live, "")
+		r.wantRows(0, "a:1 2 3 2 3 1 2 3", "b:bad bad")
+		at.Topic = "elsewhere.events"
+		wantCode(t, o.Restart(t.Context(), texts, at), muster.InvalidArgument)
+	})
+}
+
+func TestWhatDoesNotExistIsAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 1)
+		_, o := r.operated(t)
+		before, _ := r.control.Entries()
+		wantCode(t, o.Pause(t.Context(), projector.Scope{Projection: "text"}), muster.NotFound)
+		wantCode(t, o.Pause(t.Context(), projector.Scope{Projection: "texts@2"}), muster.NotFound)
+		wantCode(t, o.Resume(t.Context(), projector.Scope{Projection: "texts", Shards: []int32{1}}), muster.InvalidArgument)
+		wantCode(t, o.Skip(t.Context(), "texts", 0), muster.FailedPrecondition)
+		wantCode(t, o.Retry(t.Context(), texts, "nobody"), muster.NotFound)
+		wantCode(t, o.Drop(t.Context(), texts, ""), muster.InvalidArgument)
+		after, _ := r.control.Entries()
+		if len(before) != len(after) {
+			t.Errorf("something was written: %v", after)
+		}
+	})
+}
+
+func TestAnOrderThatCannotBeCarriedOutNowStands(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 1, projector.OnFailure(once))
+		r.fails("1", always(errBroken))
+		r.note(0, "a:1")
+		runner, o := r.operated(t)
+		r.fails("1", nil)
+		r.target.Intercept(func(string, projector.Shard) error { return errors.New("down") })
+		ctx, end := context.WithTimeout(t.Context(), time.Minute)
+		defer end()
+		err := o.RetryAll(ctx, texts)
+		wantCode(t, err, muster.DeadlineExceeded)
+		if !strings.Contains(err.Error(), "shard 0 on one, which is away") {
+			t.Errorf("it says %v", err)
+		}
+		r.target.Intercept(nil)
+		pass(time.Minute)
+		wantState(t, runner, 0, projector.Live, "")
+		r.wantRows(0, "a:1")
+		if strings.Contains(r.logs.String(), errBroken.Error()) || strings.Contains(r.logs.String(), "notes/a") {
+			t.Errorf("the log tells keys or the text of a function's error:\n%s", r.logs)
+		}
+	})
+}
