@@ -48,7 +48,7 @@ func (g *GroupStore) Open(partition int32) (Checkpoint, error) {
 	if err := g.s.begin(); err != nil {
 		return Checkpoint{}, err
 	}
-	defer g.s.use.RUnlock()
+	defer g.s.disk.End()
 	if p := place.open.Load(); p != nil {
 		return p.checkpoint(), nil
 	}
@@ -111,7 +111,7 @@ func (g *GroupStore) reset(partition int32, reason string) error {
 	if err := g.s.begin(); err != nil {
 		return err
 	}
-	defer g.s.use.RUnlock()
+	defer g.s.disk.End()
 	p := place.open.Load()
 	if p == nil {
 		return g.wipe(partition, reason, nil)
@@ -159,7 +159,7 @@ func (g *GroupStore) expire(ctx context.Context, partition int32, before time.Ti
 	if err := g.s.begin(); err != nil {
 		return err
 	}
-	defer g.s.use.RUnlock()
+	defer g.s.disk.End()
 	doing := "expire " + g.title(partition)
 	start := prefixOf(g.number, partition)
 	end := start.end()

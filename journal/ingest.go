@@ -15,6 +15,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/internal/disk"
 )
 
 // ingestDir is where tables are made, beneath the state directory. What lies there when the store is opened was never part of it.
@@ -42,14 +43,14 @@ func (g *GroupStore) ingest(ctx context.Context, c *muster.Changes, write func(*
 	if err := g.s.begin(); err != nil {
 		return err
 	}
-	defer g.s.use.RUnlock()
+	defer g.s.disk.End()
 	p.storing.Lock()
 	defer p.storing.Unlock()
 	if p.gone {
 		return g.notHeld(p.number)
 	}
 	size := sizeOf([]muster.Changes{*c})
-	if err := g.s.room(ctx, size); err != nil {
+	if err := g.s.disk.Room(ctx, size); err != nil {
 		return err
 	}
 	d := &draft{p: p, changes: []*muster.Changes{c}, meta: p.meta, times: []int64{p.meta.time}}
@@ -57,7 +58,7 @@ func (g *GroupStore) ingest(ctx context.Context, c *muster.Changes, write func(*
 	if err != nil {
 		return g.ingestFault(c.Partition, err)
 	}
-	g.s.written.Add(max(bytes, g.s.cfg.writeBuffer())) // so that the next one looks whether compaction keeps up
+	g.s.disk.Wrote(max(bytes, g.s.cfg.writeBuffer())) // so that the next one looks whether compaction keeps up
 	d.settle()
 	g.s.cfg.Observe.stored(Stored{
 		Group: g.name, Partitions: 1, States: len(c.States), Answers: len(c.Answers), Bytes: int(bytes), Took: g.s.cfg.now()().Sub(began),
@@ -127,13 +128,13 @@ func (p *partition) writeRows(table *sstable.Writer, d *draft, c *muster.Changes
 // table makes a table and takes it in. It is made through the bare file system: what fails there is an error like any other, and no end
 // of the store.
 func (s *Store) table(ctx context.Context, write func(*sstable.Writer) error) (bytes int64, err error) {
-	name := s.disk.PathJoin(s.ingestDir(), strconv.FormatInt(s.made.Add(1), 10)+".sst")
-	file, err := s.disk.Create(name, vfs.WriteCategoryUnspecified)
+	name := s.files.PathJoin(s.ingestDir(), strconv.FormatInt(s.made.Add(1), 10)+".sst")
+	file, err := s.files.Create(name, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = s.disk.Remove(name) }() // taken in, it has another name
-	table := sstable.NewWriter(objstorageprovider.NewFileWritable(file), s.tables)
+	defer func() { _ = s.files.Remove(name) }() // taken in, it has another name
+	table := sstable.NewWriter(objstorageprovider.NewFileWritable(file), s.disk.Tables)
 	err = write(table)
 	if closing := table.Close(); err == nil {
 		err = closing
@@ -141,7 +142,7 @@ func (s *Store) table(ctx context.Context, write func(*sstable.Writer) error) (b
 	if err != nil {
 		return 0, err
 	}
-	if info, err := s.disk.Stat(name); err == nil {
+	if info, err := s.files.Stat(name); err == nil {
 		bytes = info.Size()
 	}
 	if err := s.root(ctx); err != nil {
@@ -166,11 +167,11 @@ func (s *Store) root(ctx context.Context) error {
 		return err
 	}
 	for {
-		steps := s.health.steps()
-		if t := s.health.passing(); t != nil {
-			return &t.fault
+		steps := s.disk.Steps()
+		if t := s.disk.Passing(); t != nil {
+			return t
 		}
-		if err := s.health.err(); err != nil {
+		if err := s.disk.Err(); err != nil {
 			return err
 		}
 		select {
@@ -178,24 +179,24 @@ func (s *Store) root(ctx context.Context) error {
 			s.rooted.Store(true)
 			return s.Failed()
 		case <-steps: // a flush has ended, or failed and is repeated
-		case <-s.health.closing:
+		case <-s.disk.Closing():
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-func (s *Store) ingestDir() string { return s.disk.PathJoin(s.cfg.dir(), ingestDir) }
+func (s *Store) ingestDir() string { return s.files.PathJoin(s.cfg.dir(), ingestDir) }
 
 // emptyIngest removes what a process before left half made.
 func (s *Store) emptyIngest() error {
 	dir := s.ingestDir()
-	names, err := s.disk.List(dir)
+	names, err := s.files.List(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return s.disk.MkdirAll(dir, 0o700)
+		return s.files.MkdirAll(dir, 0o700)
 	}
 	for _, name := range names {
-		err = errors.Join(err, s.disk.Remove(s.disk.PathJoin(dir, name)))
+		err = errors.Join(err, s.files.Remove(s.files.PathJoin(dir, name)))
 	}
 	return err
 }
@@ -211,10 +212,10 @@ func (g *GroupStore) ingestFault(partition int32, err error) error {
 		return fmt.Errorf("%s: %w", g.title(partition), err)
 	case errors.Is(err, ErrFull), errors.Is(err, ErrStore), errors.Is(err, ErrClosed):
 		return err
-	case isFull(err):
-		return &fault{kind: ErrFull, dir: g.s.cfg.dir(), doing: doing, cause: err, next: nextWait}
+	case disk.IsFull(err):
+		return g.s.newFault(ErrFull, doing, err, words.NextWait)
 	case errors.Is(err, pebble.ErrClosed):
-		return &fault{kind: ErrClosed, dir: g.s.cfg.dir(), doing: doing, next: nextClosed}
+		return g.s.newFault(ErrClosed, doing, nil, words.NextClosed)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s: %w", doing, err)
 	}

@@ -18,7 +18,7 @@ func (g *GroupStore) Load(partition int32, aggregateID string) (muster.StoredSta
 	if err := g.s.begin(); err != nil {
 		return muster.StoredState{}, err
 	}
-	defer g.s.use.RUnlock()
+	defer g.s.disk.End()
 	value, closer, err := g.s.db.Get(p.prefix.key(kindState, aggregateID))
 	state := muster.StoredState{}
 	switch {
@@ -44,7 +44,7 @@ func (g *GroupStore) Answered(partition int32, commandID string) (muster.Remembe
 	if err != nil {
 		return muster.Remembered{}, false, err
 	}
-	if err := g.s.health.err(); err != nil {
+	if err := g.s.disk.Err(); err != nil {
 		return muster.Remembered{}, false, err
 	}
 	p.mu.RLock()
@@ -56,7 +56,7 @@ func (g *GroupStore) Answered(partition int32, commandID string) (muster.Remembe
 	if err := g.s.begin(); err != nil {
 		return muster.Remembered{}, false, err
 	}
-	defer g.s.use.RUnlock()
+	defer g.s.disk.End()
 	for _, at := range places {
 		answer, ok, err := g.confirm(p, at, commandID)
 		if err = g.s.faultOn("look up a command id of ", g, partition, err); err != nil {
@@ -108,7 +108,7 @@ func (g *GroupStore) Each(partition int32, fn func(muster.StoredState) error) er
 	if err := g.s.begin(); err != nil {
 		return err
 	}
-	defer g.s.use.RUnlock()
+	defer g.s.disk.End()
 	const doing = "read all states of "
 	rows, err := g.s.db.NewIter(&pebble.IterOptions{LowerBound: p.prefix.key(kindState, ""), UpperBound: p.prefix.key(kindState+1, "")})
 	if err != nil {
@@ -139,7 +139,7 @@ func (g *GroupStore) Each(partition int32, fn func(muster.StoredState) error) er
 
 // faultOn is fault with a partition's name, put together only when it is needed.
 func (s *Store) faultOn(doing string, g *GroupStore, partition int32, err error) error {
-	if err == nil && s.health.failed.Load() == nil {
+	if err == nil && s.disk.Failed() == nil {
 		return nil
 	}
 	return s.fault(doing+g.title(partition), err)

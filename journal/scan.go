@@ -27,7 +27,7 @@ func (g *GroupStore) Changed(partition int32, since int64, fn func(muster.Stored
 	if err := g.s.begin(); err != nil {
 		return View{}, err
 	}
-	defer g.s.use.RUnlock()
+	defer g.s.disk.End()
 	const doing = "scan the states of "
 	// The meta row stands in front of the states, so one iterator sees both as of one moment.
 	rows, err := g.s.db.NewIter(&pebble.IterOptions{LowerBound: p.prefix.key(kindMeta, ""), UpperBound: p.prefix.key(kindState+1, "")})
@@ -84,7 +84,7 @@ func (g *GroupStore) OldestAnswer(partition int32) (offset int64, ok bool, err e
 	if err := g.s.begin(); err != nil {
 		return 0, false, err
 	}
-	defer g.s.use.RUnlock()
+	defer g.s.disk.End()
 	rows, err := g.s.db.NewIter(&pebble.IterOptions{LowerBound: p.prefix.answers(0), UpperBound: p.prefix.key(kindAnswers+1, "")})
 	if err != nil {
 		return 0, false, g.s.faultOn("read the oldest answer of ", g, partition, err)

@@ -104,7 +104,7 @@ func (g *GroupStore) amend(number int32, change func(*extent) error) error {
 	if err := g.s.begin(); err != nil {
 		return err
 	}
-	defer g.s.use.RUnlock()
+	defer g.s.disk.End()
 	p.storing.Lock()
 	defer p.storing.Unlock()
 	if p.gone {

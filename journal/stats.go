@@ -28,13 +28,13 @@ func (s *Store) Stats() Stats {
 	if err := s.begin(); err != nil {
 		return Stats{}
 	}
-	defer s.use.RUnlock()
+	defer s.disk.End()
 	m := s.db.Metrics()
 	stats := Stats{
 		DiskBytes: int64(m.DiskSpaceUsage()), WriteBufferBytes: int64(m.MemTable.Size),
 		CacheBytes: m.BlockCache.Size, CacheHits: m.BlockCache.Hits, CacheMisses: m.BlockCache.Misses,
 		Sublevels: int(m.Levels[0].Sublevels), CompactionDebt: int64(m.Compact.EstimatedDebt), CompactionsInHand: int(m.Compact.NumInProgress),
-		Troubled: s.health.passing() != nil,
+		Troubled: s.disk.Passing() != nil,
 	}
 	for _, g := range groups {
 		for i := range g.places {

@@ -9,35 +9,28 @@ import (
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/internal/disk"
 )
 
 // Store is the state of all groups that one process owns: one Pebble store in one directory. Its methods are safe for concurrent use.
 type Store struct {
 	cfg     Config
 	log     *slog.Logger
-	disk    vfs.FS
 	rebuilt *Rebuilt // of Open; read-only afterwards
 
 	// Written by Open, read-only afterwards.
-	db     *pebble.DB
-	tables sstable.WriterOptions // of tables made to be ingested
-	lock   *pebble.Lock
-	health *health
+	disk  *disk.Disk
+	db    *pebble.DB // of disk
+	files vfs.FS     // likewise, the bare one
 
-	use     sync.RWMutex // every call that touches db holds it for reading; Close waits for them with it
-	written atomic.Int64 // bytes stored since room was last looked at
-	rooted  atomic.Bool  // format and group numbers are known to be on disk; root sets it, number clears it
-	made    atomic.Int64 // numbers the tables made to be ingested
-	marked  atomic.Bool  // the directory is marked for rebuilding
+	rooted atomic.Bool  // format and group numbers are known to be on disk; root sets it, number clears it
+	made   atomic.Int64 // numbers the tables made to be ingested
 
 	mu     sync.Mutex             // guards groups, and the numbering of groups
 	groups map[string]*GroupStore // by prefix and name
-	closed bool                   // guarded by mu; set by the first Close
-	result error                  // guarded by mu; what it answered
 }
 
 // Open opens the state directory, makes it when it is missing, and locks it for this process: a second opener gets [ErrLocked]. A store
@@ -47,7 +40,7 @@ func Open(cfg Config) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, log: cfg.logger(), disk: cfg.fs(), groups: map[string]*GroupStore{}}
+	s := &Store{cfg: cfg, log: cfg.logger(), groups: map[string]*GroupStore{}}
 	if err := s.open(); err != nil {
 		return nil, err
 	}
@@ -64,12 +57,7 @@ func (s *Store) Rebuilt() (Rebuilt, bool) {
 
 // Failed gives the error that every call answers since the store has failed, and nil while it works. A failed store stays failed: close
 // it and open it again once the cause is mended. Being short of room ([ErrFull] from Store) is no failure as long as the reserve lasts.
-func (s *Store) Failed() error {
-	if f := s.health.failed.Load(); f != nil {
-		return f
-	}
-	return nil
-}
+func (s *Store) Failed() error { return s.disk.Failed() }
 
 // Group opens the part of the store that belongs to a group under a prefix. topicIDs has the ids of the group's topics by name; rows that
 // were folded from a journal topic with another id are wiped when their partition opens. An id that is missing or zero is not compared.
@@ -81,7 +69,7 @@ func (s *Store) Group(g *muster.Group, prefix string, topicIDs map[string][16]by
 	if err := s.begin(); err != nil {
 		return nil, err
 	}
-	defer s.use.RUnlock()
+	defer s.disk.End()
 	if s.groups[name] != nil {
 		return nil, fmt.Errorf("group %s is open in the store already; pass the one GroupStore around", name)
 	}
@@ -123,7 +111,7 @@ func (s *Store) number(name string) (uint16, error) {
 		return number, nil
 	}
 	if highest == math.MaxUint16 {
-		return 0, &fault{kind: ErrStore, dir: s.cfg.dir(), doing: doing, next: "use a new directory: this one has held 65,535 groups"}
+		return 0, s.newFault(ErrStore, doing, nil, "use a new directory: this one has held 65,535 groups")
 	}
 	if err := s.db.Set(own.key(kindState, name), appendRegistry(nil, highest+1), pebble.Sync); err != nil {
 		return 0, s.fault(doing, err)
@@ -132,68 +120,12 @@ func (s *Store) number(name string) (uint16, error) {
 	return highest + 1, s.Failed()
 }
 
-// begin starts a call that touches Pebble; the caller unlocks use afterwards, unless it got an error.
-func (s *Store) begin() error {
-	s.use.RLock()
-	if err := s.health.err(); err != nil {
-		s.use.RUnlock()
-		return err
-	}
-	return nil
-}
+// begin starts a call that touches Pebble; the caller ends it with disk.End, unless it got an error.
+func (s *Store) begin() error { return s.disk.Begin() }
 
-// fault classifies the error of a read, or nil, and sees to it that corruption is not forgotten. A store that failed in the meantime
-// makes the answer worthless, whatever it was.
-func (s *Store) fault(doing string, err error) error {
-	if f := s.Failed(); f != nil {
-		return f
-	}
-	if err == nil {
-		return nil
-	}
-	if isCorrupt(err) {
-		s.health.rot(err)
-		s.mark()
-	}
-	return readFault(s.cfg.dir(), doing, err)
-}
-
-// mark leaves a file, once, that makes the next Open begin anew.
-func (s *Store) mark() {
-	if s.marked.Swap(true) {
-		return
-	}
-	file, err := s.disk.Create(s.disk.PathJoin(s.cfg.dir(), rottenMarker), vfs.WriteCategoryUnspecified)
-	if err == nil {
-		err = file.Close()
-	}
-	if err != nil {
-		s.log.Error("cannot mark the state store for rebuilding; delete the directory before the next start", "dir", s.cfg.dir(), "error", err)
-	}
-}
+// fault classifies the error of a read, or nil, see [disk.Disk.Fault].
+func (s *Store) fault(doing string, err error) error { return s.disk.Fault(doing, err) }
 
 // Close ends all calls in hand, writes what is held to the log on disk and gives the directory back. Closing again is harmless and gives
 // the same answer.
-func (s *Store) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return s.result
-	}
-	s.closed = true
-	close(s.health.closing)
-	s.use.Lock()   // once it is had, whoever was in a call has left it, and whoever comes sees closing
-	s.use.Unlock() //nolint:staticcheck // passing through is all that is wanted
-	err := s.db.Close()
-	if s.health.rotten.Load() {
-		s.mark()
-	}
-	err = errors.Join(err, s.lock.Close())
-	switch failed := s.health.failed.Load(); {
-	case failed != nil:
-		s.result = failed
-	case err != nil:
-		s.result = &fault{kind: ErrStore, dir: s.cfg.dir(), doing: "close it", cause: err, next: "check the disk; what was not written out comes back from the journal"}
-	}
-	return s.result
-}
+func (s *Store) Close() error { return s.disk.Close() }

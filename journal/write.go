@@ -26,7 +26,7 @@ func (g *GroupStore) Store(ctx context.Context, changes []muster.Changes) error 
 	if err := g.s.begin(); err != nil {
 		return err
 	}
-	defer g.s.use.RUnlock()
+	defer g.s.disk.End()
 	for _, d := range drafts { // in the order of their numbers, so that two calls cannot wait for each other
 		d.p.storing.Lock()
 		defer d.p.storing.Unlock()
@@ -34,7 +34,7 @@ func (g *GroupStore) Store(ctx context.Context, changes []muster.Changes) error 
 			return g.notHeld(d.p.number)
 		}
 	}
-	if err := g.s.room(ctx, 0); err != nil {
+	if err := g.s.disk.Room(ctx, 0); err != nil {
 		return err
 	}
 	batch := g.s.db.NewBatchWithSize(sizeOf(changes))
@@ -51,7 +51,7 @@ func (g *GroupStore) Store(ctx context.Context, changes []muster.Changes) error 
 	if err := g.s.Failed(); err != nil {
 		return err
 	}
-	g.s.written.Add(int64(bytes))
+	g.s.disk.Wrote(int64(bytes))
 	done := Stored{Group: g.name, Partitions: len(drafts), Bytes: bytes}
 	for _, d := range drafts {
 		d.settle()

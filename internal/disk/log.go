@@ -1,4 +1,4 @@
-package journal
+package disk
 
 import (
 	"fmt"
@@ -21,7 +21,7 @@ func (l logger) Errorf(format string, args ...any) { l.debug(format, args...) }
 func (l logger) Fatalf(format string, args ...any) { l.h.fatal(format, args...) }
 
 func (l logger) debug(format string, args ...any) {
-	l.h.log.Debug("pebble", "line", line{format, args})
+	l.h.cfg.Logger.Debug("pebble", "line", line{format, args})
 }
 
 // line is formatted only when somebody listens.

@@ -1,8 +1,7 @@
-package journal
+package disk
 
 import (
 	"fmt"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,12 +9,9 @@ import (
 
 // health is what went wrong with one open store. Pebble's goroutines and the guard write it, every call reads it.
 type health struct {
-	dir  string
-	log  *slog.Logger
-	now  func() time.Time
-	tell func(error) // Config.Observe.Failed, never nil
+	cfg *Config
 
-	failed  atomic.Pointer[fault]   // set once, by whoever comes first; the store is unusable from then on
+	failed  atomic.Pointer[Fault]   // set once, by whoever comes first; the store is unusable from then on
 	trouble atomic.Pointer[trouble] // the last background write that failed; Pebble tries it again
 	rotten  atomic.Bool             // Pebble met corruption: the next open builds the store anew
 	running atomic.Bool             // set by Open at its end
@@ -27,7 +23,7 @@ type health struct {
 
 // trouble is a failure that may pass.
 type trouble struct {
-	fault
+	Fault
 	at time.Time
 }
 
@@ -35,24 +31,21 @@ type trouble struct {
 const troubled = time.Second
 
 func newHealth(cfg *Config) *health {
-	return &health{
-		dir: cfg.dir(), log: cfg.logger(), now: cfg.now(), tell: cfg.Observe.failed,
-		moved: make(chan struct{}), closing: make(chan struct{}),
-	}
+	return &health{cfg: cfg, moved: make(chan struct{}), closing: make(chan struct{})}
 }
 
 // fail marks the store failed, for good.
 func (h *health) fail(doing string, cause error) {
-	f := &fault{kind: ErrStore, dir: h.dir, doing: doing, cause: cause, next: nextFailed}
-	if isFull(cause) {
-		f.kind, f.next = ErrFull, nextFull
+	w := &h.cfg.Words
+	f := h.cfg.fault(w.Store, doing, cause, w.NextFailed)
+	if IsFull(cause) {
+		f.Kind, f.Next = w.Full, w.NextFull
 	}
 	if !h.failed.CompareAndSwap(nil, f) {
 		return
 	}
-	h.log.Error("the state store failed; commits stop until it is opened again", "dir", h.dir, "doing", doing, "error", cause)
 	h.step()
-	h.tell(f)
+	h.cfg.Tell.Failed(f)
 }
 
 // background takes a failed background write. Pebble's Open waits for the first flush to succeed, however often it is repeated: an error
@@ -62,12 +55,13 @@ func (h *health) background(cause error) {
 		h.fail("write out what the log holds", cause)
 		return
 	}
-	t := &trouble{fault: fault{kind: ErrStore, dir: h.dir, doing: "flush or compact", cause: cause, next: nextFailed}, at: h.now()}
-	if isFull(cause) {
-		t.kind, t.next = ErrFull, nextWait
+	w := &h.cfg.Words
+	t := &trouble{Fault: *h.cfg.fault(w.Store, "flush or compact", cause, w.NextFailed), at: h.cfg.Now()}
+	if IsFull(cause) {
+		t.Kind, t.Next = w.Full, w.NextWait
 	}
 	if h.passing() == nil {
-		h.log.Warn("a background write of the state store failed; it is repeated", "dir", h.dir, "error", cause)
+		h.cfg.Tell.Troubled(cause)
 	}
 	h.trouble.Store(t)
 	h.step()
@@ -79,14 +73,14 @@ func (h *health) rot(cause error) {
 	if h.failed.Load() != nil || h.rotten.Swap(true) {
 		return
 	}
-	h.log.Error("the state store is corrupt; it is built anew at the next start", "dir", h.dir, "error", cause)
+	h.cfg.Tell.Rotten(cause)
 	h.step()
 }
 
 // passing gives the trouble of the last second, or nil.
 func (h *health) passing() *trouble {
 	t := h.trouble.Load()
-	if t == nil || h.now().Sub(t.at) > troubled {
+	if t == nil || h.cfg.Now().Sub(t.at) > troubled {
 		return nil
 	}
 	return t
@@ -96,7 +90,7 @@ func (h *health) passing() *trouble {
 func (h *health) err() error {
 	select {
 	case <-h.closing:
-		return &fault{kind: ErrClosed, dir: h.dir, doing: "use it", next: nextClosed}
+		return h.cfg.fault(h.cfg.Words.Closed, "use it", nil, h.cfg.Words.NextClosed)
 	default:
 	}
 	if f := h.failed.Load(); f != nil {

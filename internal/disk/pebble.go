@@ -1,4 +1,4 @@
-package journal
+package disk
 
 import (
 	"fmt"
@@ -23,16 +23,16 @@ const (
 
 // pebbleOptions gives Pebble's settings. The caller owns the cache and unrefs it after Open.
 func pebbleOptions(cfg *Config, fs vfs.FS, h *health, lock *pebble.Lock) *pebble.Options {
-	buffer := cfg.writeBuffer()
+	buffer := cfg.WriteBufferBytes
 	options := &pebble.Options{
 		FS:                 fs,
 		Lock:               lock,
 		Logger:             logger{h},
 		EventListener:      h.events(),
 		FormatMajorVersion: formatPebble,
-		Comparer:           comparer(),
+		Comparer:           comparer(cfg),
 		// Write buffers are taken out of the cache; the figure the user gave is for blocks alone.
-		Cache:        pebble.NewCache(cfg.cache() + 2*buffer),
+		Cache:        pebble.NewCache(cfg.CacheBytes + 2*buffer),
 		MemTableSize: uint64(buffer),
 		// Pebble's own stalls never end where the disk has failed. Store waits long before these are reached, and its waiting ends.
 		MemTableStopWritesThreshold: 256 * maxTables,
@@ -49,8 +49,8 @@ func pebbleOptions(cfg *Config, fs vfs.FS, h *health, lock *pebble.Lock) *pebble
 }
 
 // comparer orders keys by their bytes and shows them without the ids in them.
-func comparer() *pebble.Comparer {
+func comparer(cfg *Config) *pebble.Comparer {
 	c := *pebble.DefaultComparer
-	c.FormatKey = func(key []byte) fmt.Formatter { return redacted(key) }
+	c.FormatKey = func(key []byte) fmt.Formatter { return cfg.Show(key) }
 	return &c
 }
