@@ -62,7 +62,7 @@ func tryApply[V any](t testing.TB, h projector.Holding, v *projector.View[V], ne
 	return b.Commit(t.Context(), projector.Change{Checkpoints: []projector.Checkpoint{at}})
 }
 
-func must(t testing.TB, err error) {
+func noError(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -76,13 +76,13 @@ func TestRowsReadTheirWrites(t *testing.T) {
 	h := claim(t, s, shardOf(v, 0))
 	add := func(sum total) total { return total{sum.Sum + 5, sum.Count + 1} }
 	apply(t, h, v, 10, func(r *projector.Rows[total]) {
-		must(t, r.Put("a", total{1, 1}))
-		must(t, r.Update("a", add))
-		must(t, r.Update("new", add))
-		must(t, r.Put("gone", total{9, 9}))
-		must(t, r.Delete("gone"))
-		must(t, r.Add("events", 3))
-		must(t, r.Add("events", -1))
+		noError(t, r.Put("a", total{1, 1}))
+		noError(t, r.Update("a", add))
+		noError(t, r.Update("new", add))
+		noError(t, r.Put("gone", total{9, 9}))
+		noError(t, r.Delete("gone"))
+		noError(t, r.Add("events", 3))
+		noError(t, r.Add("events", -1))
 		for key, want := range map[string]total{"a": {6, 2}, "new": {5, 1}} {
 			if got, there, err := r.Get(key); got != want || !there || err != nil {
 				t.Fatalf("Get(%s) gives %v, %v, %v", key, got, there, err)
@@ -98,7 +98,7 @@ func TestRowsReadTheirWrites(t *testing.T) {
 			t.Fatalf("before the commit a query sees %v", err)
 		}
 	})
-	apply(t, h, v, 11, func(r *projector.Rows[total]) { must(t, r.Update("a", add)) })
+	apply(t, h, v, 11, func(r *projector.Rows[total]) { noError(t, r.Update("a", add)) })
 	if got, err := v.Get(t.Context(), s, "a"); got != (total{11, 3}) || err != nil {
 		t.Fatalf("a query sees %v, %v", got, err)
 	}
@@ -106,7 +106,7 @@ func TestRowsReadTheirWrites(t *testing.T) {
 		t.Fatalf("Count gives %d, %v", n, err)
 	}
 	page, err := v.Scan(t.Context(), s)
-	must(t, err)
+	noError(t, err)
 	if len(page.Rows) != 2 || page.Rows[0].Key != "a" || page.Rows[1].Key != "new" || !slices.Equal(page.At, []muster.Position{{Topic: "accounts.events", Offset: 10}}) {
 		t.Fatalf("Scan gives %+v", page)
 	}
@@ -119,12 +119,12 @@ func TestRowsShareNothing(t *testing.T) {
 	s := openStore(t, projector.StoreConfig{Views: []projector.AnyView{v, m}})
 	apply(t, claim(t, s, shardOf(v, 0)), v, 1, func(r *projector.Rows[balance]) {
 		row := balance{"ann", []string{"x"}}
-		must(t, r.Put("a", row))
+		noError(t, r.Put("a", row))
 		row.Tags[0] = "changed"
-		must(t, r.Update("b", func(balance) balance { return balance{"bob", []string{"x"}} }))
+		noError(t, r.Update("b", func(balance) balance { return balance{"bob", []string{"x"}} }))
 		for _, key := range []string{"a", "b"} {
 			got, _, err := r.Get(key)
-			must(t, err)
+			noError(t, err)
 			got.Tags[0] = "changed"
 			if again, _, err := r.Get(key); err != nil || again.Tags[0] != "x" {
 				t.Fatalf("row %s became %v, %v", key, again, err)
@@ -133,12 +133,12 @@ func TestRowsShareNothing(t *testing.T) {
 	})
 	apply(t, claim(t, s, shardOf(m, 0)), m, 1, func(r *projector.Rows[*wrapperspb.StringValue]) {
 		row := wrapperspb.String("x")
-		must(t, r.Put("a", row))
+		noError(t, r.Put("a", row))
 		row.Value = "changed"
-		must(t, r.Update("b", func(v *wrapperspb.StringValue) *wrapperspb.StringValue { v.Value = "x"; return v }))
+		noError(t, r.Update("b", func(v *wrapperspb.StringValue) *wrapperspb.StringValue { v.Value = "x"; return v }))
 		for _, key := range []string{"a", "b"} {
 			got, _, err := r.Get(key)
-			must(t, err)
+			noError(t, err)
 			got.Value = "changed"
 			if again, _, err := r.Get(key); err != nil || again.Value != "x" {
 				t.Fatalf("row %s became %v, %v", key, again, err)
@@ -181,20 +181,20 @@ func TestRowsRefuse(t *testing.T) {
 		refused("large row", r.Put("a", map[string]any{"x": strings.Repeat("x", projector.MaxRowBytes)}), "split it")
 		refused("not JSON", r.Put("a", map[string]any{"x": func() {}}), "encode")
 		refused("long index value", r.Put("a", map[string]any{"long": strings.Repeat("x", 1025)}), `index "long"`)
-		must(t, r.Add("c", 1<<62))
+		noError(t, r.Add("c", 1<<62))
 		refused("overflow", r.Add("c", 1<<62), "64 bits")
-		must(t, r.Put("b", row)) // a refusal leaves what was there
+		noError(t, r.Put("b", row)) // a refusal leaves what was there
 		refused("not JSON", r.Put("b", map[string]any{"x": func() {}}), "encode")
 	})
 	page, err := v.Scan(t.Context(), s)
-	must(t, err)
+	noError(t, err)
 	if len(page.Rows) != 1 || !maps.Equal(page.Rows[0].Value, map[string]any{"n": float64(1)}) {
 		t.Fatalf("rows are %v", page.Rows)
 	}
 	for what, row := range map[string]map[string]any{"encode": {"x": func() {}}, "panicked": {"panic": true}} {
 		err := tryApply(t, h, v, 2, func(r *projector.Rows[map[string]any]) {
-			must(t, r.Put("c", map[string]any{"n": 2}))
-			must(t, r.Update("b", func(map[string]any) map[string]any { return row }))
+			noError(t, r.Put("c", map[string]any{"n": 2}))
+			noError(t, r.Update("b", func(map[string]any) map[string]any { return row }))
 		})
 		blame, ok := errors.AsType[*projector.Blame](err)
 		if !ok || blame.ID != "event" || !strings.Contains(err.Error(), what) {
@@ -212,9 +212,9 @@ func TestRowsEnd(t *testing.T) {
 	s := openStore(t, projector.StoreConfig{Views: []projector.AnyView{v}})
 	h := claim(t, s, shardOf(v, 0))
 	b, err := h.Begin(t.Context())
-	must(t, err)
+	noError(t, err)
 	r := v.Hand(b.Tx())
-	must(t, r.Put("a", total{1, 1}))
+	noError(t, r.Put("a", total{1, 1}))
 	b.Rollback()
 	if err := r.Put("a", total{2, 2}); muster.CodeOf(err) != muster.FailedPrecondition {
 		t.Fatalf("Put after Rollback: %v", err)
