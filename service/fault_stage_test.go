@@ -43,11 +43,11 @@ func newStage(t *testing.T, brokers []string, partitions int) *stage {
 	}
 }
 
-// config is that of an owner with short timeouts and a directory of its own.
+// config is that of an owner with short timeouts and a directory of its own. Its session outlasts what a busy machine does to it.
 func (st *stage) config() service.Config {
 	return service.Config{
 		Name: st.owners, Brokers: st.brokers, DataDir: st.t.TempDir(), Metrics: st.metrics, ReplyPartitions: 3,
-		SessionTimeout: 3 * time.Second, TransactionTimeout: 3 * time.Second, CallTimeout: 20 * time.Second,
+		SessionTimeout: 6 * time.Second, TransactionTimeout: 3 * time.Second, CallTimeout: 20 * time.Second,
 	}
 }
 

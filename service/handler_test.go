@@ -45,7 +45,7 @@ func (f *front) open(t *testing.T, change func(*service.Config), more ...service
 	t.Helper()
 	cfg := service.Config{
 		Name: kafkatest.UniqueName(t, "front"), Brokers: f.brokers, DataDir: t.TempDir(), Metrics: f.metrics, ReplyPartitions: 1,
-		SessionTimeout: 3 * time.Second, CallTimeout: 20 * time.Second,
+		SessionTimeout: 6 * time.Second, CallTimeout: 20 * time.Second,
 	}
 	if change != nil {
 		change(&cfg)

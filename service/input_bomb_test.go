@@ -58,7 +58,9 @@ func TestInputBomb(t *testing.T) {
 	for name, codec := range map[string]kgo.CompressionCodec{"gzip": kgo.GzipCompression(), "zstd": kgo.ZstdCompression()} {
 		t.Run(name, func(t *testing.T) {
 			st := newStage(t, kafkatest.Brokers(t), 1)
-			s := st.open()
+			cfg := st.config()
+			cfg.SessionTimeout = patientSession // decompressing takes its time, and who is taken for dead meets the bomb again
+			s := start(t, cfg, st.owner(nil))
 			st.write(st.command("acc-1", `{"Amount":1}`, head("ce_type", "bank.Deposit")))
 			st.writeBatch(bomb(t, codec))
 			st.write(st.command("acc-1", `{"Amount":1}`, head("ce_type", "bank.Deposit")))
