@@ -181,17 +181,18 @@ func (o *Operator) Skip(ctx context.Context, projection string, shard int32) err
 	if err != nil {
 		return err
 	}
-	for _, s := range all {
-		if s.State != Stopped && s.State != Retrying {
-			return muster.Errorf(muster.FailedPrecondition, "projection %s: shard %d is %s, so there is no event to skip", at.name, shard, s.State)
-		}
-		pos, ok := parsePosition(s.At)
-		if !ok || s.Reason == ReasonAhead || s.Reason == ReasonRecreated {
-			return muster.Errorf(muster.FailedPrecondition, "projection %s: shard %d did not stop at an event but for %s; restart it or rebuild it", at.name, shard, s.Reason)
-		}
-		return o.order(ctx, at, &act{Kind: actSkip, At: []actPlace{{pos.Topic, pos.Partition, pos.Offset}}})
+	if len(all) == 0 {
+		return muster.Errorf(muster.Unavailable, "projection %s: nobody holds shard %d now, so what it stopped at is not known; try again", at.name, shard)
 	}
-	return muster.Errorf(muster.Unavailable, "projection %s: nobody holds shard %d now, so what it stopped at is not known; try again", at.name, shard)
+	last := &all[len(all)-1]
+	if last.State != Stopped && last.State != Retrying {
+		return muster.Errorf(muster.FailedPrecondition, "projection %s: shard %d is %s, so there is no event to skip", at.name, shard, last.State)
+	}
+	pos, ok := parsePosition(last.At)
+	if !ok || last.Reason == ReasonAhead || last.Reason == ReasonRecreated {
+		return muster.Errorf(muster.FailedPrecondition, "projection %s: shard %d did not stop at an event but for %s; restart it or rebuild it", at.name, shard, last.Reason)
+	}
+	return o.order(ctx, at, &act{Kind: actSkip, At: []actPlace{{pos.Topic, pos.Partition, pos.Offset}}})
 }
 
 // Restart has shards go on from other positions: each is that of the first event to be applied again, or anew. Without positions, all start where
