@@ -184,7 +184,7 @@ func (o *Operator) Skip(ctx context.Context, projection string, shard int32) err
 	if len(all) == 0 {
 		return muster.Errorf(muster.Unavailable, "projection %s: nobody holds shard %d now, so what it stopped at is not known; try again", at.name, shard)
 	}
-	last := &all[len(all)-1]
+	last := &all[0]
 	if last.State != Stopped && last.State != Retrying {
 		return muster.Errorf(muster.FailedPrecondition, "projection %s: shard %d is %s, so there is no event to skip", at.name, shard, last.State)
 	}
@@ -262,10 +262,12 @@ func (o *Operator) wait(ctx context.Context, at *scope, what string, done func(*
 	if err := o.config.Control.Sync(ctx); err != nil {
 		return o.unreadable(err)
 	}
+	again := time.NewTicker(time.Second) // an instance that has died says nothing more
+	defer again.Stop()
 	for {
 		entries, changed := o.config.Control.Entries()
 		var left []string
-		for _, s := range statuses(entries, at) {
+		for _, s := range statuses(entries, at, o.config.Now()) {
 			if !done(&s) {
 				left = append(left, fmt.Sprintf("shard %d on %s, which is %s", s.Shard, s.Instance, s.State))
 			}
@@ -275,6 +277,7 @@ func (o *Operator) wait(ctx context.Context, at *scope, what string, done func(*
 		}
 		select {
 		case <-changed:
+		case <-again.C:
 		case <-ctx.Done():
 			return muster.Errorf(muster.CodeOf(ctx.Err()), "projection %s: the order (%s) stands, but was not carried out in time by %s", at.name, what, strings.Join(left, ", "))
 		}
