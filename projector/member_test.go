@@ -50,12 +50,12 @@ func TestShardsMoveWithoutLossOrRepeat(t *testing.T) {
 		}
 		o := r.operator(map[string]*projector.Runner{"one": one, "two": two})
 		all, err := o.Status(t.Context(), texts)
-		must(t, err)
+		okay(t, err)
 		if len(all) != 4 {
 			t.Errorf("status of %d shards, want 4: %+v", len(all), all)
 		}
-		must(t, o.Pause(t.Context(), texts))
-		must(t, o.Resume(t.Context(), texts))
+		okay(t, o.Pause(t.Context(), texts))
+		okay(t, o.Resume(t.Context(), texts))
 		var notHeld *projector.NotHeldError
 		if err := one.Await(t.Context(), r.note(1, "y:1")); !errors.As(err, &notHeld) || !errors.Is(err, muster.ErrNotHeld) || muster.CodeOf(err) != muster.Unavailable {
 			t.Errorf("waiting where the shard is not held gives %v", err)

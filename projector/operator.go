@@ -181,17 +181,18 @@ func (o *Operator) Skip(ctx context.Context, projection string, shard int32) err
 	if err != nil {
 		return err
 	}
-	for _, s := range all {
-		if s.State != Stopped && s.State != Retrying {
-			return muster.Errorf(muster.FailedPrecondition, "projection %s: shard %d is %s, so there is no event to skip", at.name, shard, s.State)
-		}
-		pos, ok := parsePosition(s.At)
-		if !ok || s.Reason == ReasonAhead || s.Reason == ReasonRecreated {
-			return muster.Errorf(muster.FailedPrecondition, "projection %s: shard %d did not stop at an event but for %s; restart it or rebuild it", at.name, shard, s.Reason)
-		}
-		return o.order(ctx, at, &act{Kind: actSkip, At: []actPlace{{pos.Topic, pos.Partition, pos.Offset}}})
+	if len(all) == 0 {
+		return muster.Errorf(muster.Unavailable, "projection %s: nobody holds shard %d now, so what it stopped at is not known; try again", at.name, shard)
 	}
-	return muster.Errorf(muster.Unavailable, "projection %s: nobody holds shard %d now, so what it stopped at is not known; try again", at.name, shard)
+	last := &all[0]
+	if last.State != Stopped && last.State != Retrying {
+		return muster.Errorf(muster.FailedPrecondition, "projection %s: shard %d is %s, so there is no event to skip", at.name, shard, last.State)
+	}
+	pos, ok := parsePosition(last.At)
+	if !ok || last.Reason == ReasonAhead || last.Reason == ReasonRecreated {
+		return muster.Errorf(muster.FailedPrecondition, "projection %s: shard %d did not stop at an event but for %s; restart it or rebuild it", at.name, shard, last.Reason)
+	}
+	return o.order(ctx, at, &act{Kind: actSkip, At: []actPlace{{pos.Topic, pos.Partition, pos.Offset}}})
 }
 
 // Restart has shards go on from other positions: each is that of the first event to be applied again, or anew. Without positions, all start where
@@ -261,10 +262,12 @@ func (o *Operator) wait(ctx context.Context, at *scope, what string, done func(*
 	if err := o.config.Control.Sync(ctx); err != nil {
 		return o.unreadable(err)
 	}
+	again := time.NewTicker(time.Second) // an instance that has died says nothing more
+	defer again.Stop()
 	for {
 		entries, changed := o.config.Control.Entries()
 		var left []string
-		for _, s := range statuses(entries, at) {
+		for _, s := range statuses(entries, at, o.config.Now()) {
 			if !done(&s) {
 				left = append(left, fmt.Sprintf("shard %d on %s, which is %s", s.Shard, s.Instance, s.State))
 			}
@@ -274,6 +277,7 @@ func (o *Operator) wait(ctx context.Context, at *scope, what string, done func(*
 		}
 		select {
 		case <-changed:
+		case <-again.C:
 		case <-ctx.Done():
 			return muster.Errorf(muster.CodeOf(ctx.Err()), "projection %s: the order (%s) stands, but was not carried out in time by %s", at.name, what, strings.Join(left, ", "))
 		}

@@ -27,7 +27,7 @@ func (r *rig) operator(runners map[string]*projector.Runner) *projector.Operator
 	return o
 }
 
-func must(t *testing.T, err error) {
+func okay(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +56,7 @@ func TestPauseSurvivesARestart(t *testing.T) {
 		r := newRig(t, 2)
 		runner, stop := r.start()
 		o := r.operator(map[string]*projector.Runner{"one": runner})
-		must(t, o.Pause(t.Context(), projector.Scope{Projection: "texts@1", Shards: []int32{1}}))
+		okay(t, o.Pause(t.Context(), projector.Scope{Projection: "texts@1", Shards: []int32{1}}))
 		wantState(t, runner, 1, projector.Paused, "")
 		wantState(t, runner, 0, projector.Live, "")
 		stop()
@@ -71,10 +71,10 @@ func TestPauseSurvivesARestart(t *testing.T) {
 		if s := status(t, runner, 1); s.Lag != 2 || s.LagTime == 0 || s.ETA >= 0 {
 			t.Errorf("a paused shard that is behind says %+v", s)
 		}
-		must(t, o.Pause(t.Context(), texts))
+		okay(t, o.Pause(t.Context(), texts))
 		wantState(t, runner, 0, projector.Paused, "")
 		wantCode(t, o.Resume(t.Context(), projector.Scope{Projection: "texts", Shards: []int32{1}}), muster.FailedPrecondition)
-		must(t, o.Resume(t.Context(), texts))
+		okay(t, o.Resume(t.Context(), texts))
 		wantState(t, runner, 1, projector.Live, "")
 		wantState(t, runner, 0, projector.Live, "")
 		r.wantRows(1, "b:1")
@@ -89,23 +89,23 @@ func TestSkipPassesOverOneRecordAndNoOther(t *testing.T) {
 		r.note(0, "a:1", "a:bad", "a:2", "a:worse", "a:3")
 		runner, o := r.operated(t)
 		wantState(t, runner, 0, projector.Stopped, projector.ReasonHandler)
-		must(t, o.Skip(t.Context(), "texts", 0))
+		okay(t, o.Skip(t.Context(), "texts", 0))
 		wantState(t, runner, 0, projector.Stopped, projector.ReasonHandler)
 		r.wantRows(0, "a:1 2")
-		must(t, o.Resume(t.Context(), texts))
+		okay(t, o.Resume(t.Context(), texts))
 		wantState(t, runner, 0, projector.Stopped, projector.ReasonHandler)
-		must(t, o.Skip(t.Context(), "texts", 0))
+		okay(t, o.Skip(t.Context(), "texts", 0))
 		wantState(t, runner, 0, projector.Live, "")
 		r.wantRows(0, "a:1 2 3")
 		wantCode(t, o.Skip(t.Context(), "texts", 0), muster.FailedPrecondition)
 		letters, err := o.Letters(t.Context(), projector.LetterQuery{Scope: texts})
-		must(t, err)
+		okay(t, err)
 		if len(letters) != 2 || letters[0].Kind != projector.Skipped || letters[0].Reason != projector.ReasonSkipped {
 			t.Fatalf("letters are %+v", letters)
 		}
 		r.fails("bad", nil)
-		must(t, o.RetryLetter(t.Context(), texts, letters[0].ID))
-		must(t, o.DropLetter(t.Context(), texts, letters[1].ID))
+		okay(t, o.RetryLetter(t.Context(), texts, letters[0].ID))
+		okay(t, o.DropLetter(t.Context(), texts, letters[1].ID))
 		r.wantRows(0, "a:1 2 3 bad")
 		wantCode(t, o.DropLetter(t.Context(), texts, letters[1].ID), muster.NotFound)
 	})
@@ -119,26 +119,26 @@ func TestAParkedKeyIsRetriedInOrder(t *testing.T) {
 		r.note(1, "a:1", "b:1", "a:2", "a:3", "a:4", "b:5", "a:5")
 		runner, o := r.operated(t)
 		r.wantRows(1, "a:1", "b:1 5")
-		must(t, o.Retry(t.Context(), texts, "notes/a"))
+		okay(t, o.Retry(t.Context(), texts, "notes/a"))
 		r.wantRows(1, "a:1", "b:1 5")
 		r.fails("2", nil)
-		must(t, o.Retry(t.Context(), texts, "notes/a"))
+		okay(t, o.Retry(t.Context(), texts, "notes/a"))
 		r.wantRows(1, "a:1 2 3", "b:1 5")
 		letters, err := o.Letters(t.Context(), projector.LetterQuery{Scope: texts, Key: "notes/a"})
-		must(t, err)
+		okay(t, err)
 		if len(letters) != 2 || letters[0].Kind != projector.Parked || letters[0].Attempts != 1 || letters[1].Kind != projector.Waiting {
 			t.Fatalf("letters are %+v", letters)
 		}
 		r.note(1, "a:6")
 		r.fails("4", nil)
 		synctest.Wait()
-		must(t, o.RetryAll(t.Context(), texts))
+		okay(t, o.RetryAll(t.Context(), texts))
 		r.wantRows(1, "a:1 2 3 4 5 6", "b:1 5")
 		if s := status(t, runner, 1); s.Parked != 0 || len(s.Letters) != 0 {
 			t.Errorf("status is %+v", s)
 		}
 		wantCode(t, o.Retry(t.Context(), texts, "notes/a"), muster.NotFound)
-		must(t, runner.Await(t.Context(), r.note(1, "a:7")))
+		okay(t, runner.Await(t.Context(), r.note(1, "a:7")))
 		r.wantRows(1, "a:1 2 3 4 5 6 7", "b:1 5")
 	})
 }
@@ -149,16 +149,16 @@ func TestDropLetsTheKeyGoOn(t *testing.T) {
 		r.fails("2", always(errBroken))
 		r.note(0, "a:2", "a:3", "b:2", "b:3", "b:4")
 		runner, o := r.operated(t)
-		must(t, o.Drop(t.Context(), texts, "notes/a"))
+		okay(t, o.Drop(t.Context(), texts, "notes/a"))
 		if err := runner.Await(t.Context(), r.note(0, "a:5")); err != nil {
 			t.Fatal(err)
 		}
 		letters, err := o.Letters(t.Context(), projector.LetterQuery{Scope: texts, Kind: projector.Parked})
-		must(t, err)
+		okay(t, err)
 		if len(letters) != 1 {
 			t.Fatalf("letters are %+v", letters)
 		}
-		must(t, o.DropLetter(t.Context(), texts, letters[0].ID))
+		okay(t, o.DropLetter(t.Context(), texts, letters[0].ID))
 		r.wantRows(0, "a:5", "b:3 4")
 	})
 }
@@ -173,10 +173,10 @@ func TestRestartAppliesAgain(t *testing.T) {
 		r.wantRows(0, "a:1 2 3")
 		r.fails("bad", nil)
 		at.Offset -= 2
-		must(t, o.Restart(t.Context(), texts, at))
+		okay(t, o.Restart(t.Context(), texts, at))
 		wantState(t, runner, 0, projector.Live, "")
 		r.wantRows(0, "a:1 2 3 2 3", "b:bad")
-		must(t, o.Restart(t.Context(), texts))
+		okay(t, o.Restart(t.Context(), texts))
 		wantState(t, runner, 0, projector.Live, "")
 		r.wantRows(0, "a:1 2 3 2 3 1 2 3", "b:bad bad")
 		at.Topic = "elsewhere.events"

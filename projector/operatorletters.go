@@ -3,9 +3,11 @@ package projector
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/seed-3eec0498/muster"
 )
@@ -45,33 +47,29 @@ func (o *Operator) status(ctx context.Context, at *scope) ([]Status, error) {
 		return nil, o.unreadable(err)
 	}
 	entries, _ := o.config.Control.Entries()
-	return statuses(entries, at), nil
+	return statuses(entries, at, o.config.Now()), nil
 }
 
-// statuses takes from the control table what instances say of the shards meant.
-func statuses(entries map[string]Entry, at *scope) []Status {
-	var all []Status
+// statuses takes from the control table what instances say of the shards meant. What an instance said that has not said anything for a while does
+// not count, and of two that both believe to hold a shard, the one that spoke last does.
+func statuses(entries map[string]Entry, at *scope, now time.Time) []Status {
+	said := map[int32]time.Time{}
+	found := map[int32]Status{}
 	for key, entry := range entries {
 		if !strings.HasPrefix(key, statusKeys+at.name+"/") {
 			continue
 		}
 		var record statusRecord
-		if json.Unmarshal(entry.Value, &record) != nil || record.Format != controlFormat {
-			continue // of a newer build, which sees to its own
+		if json.Unmarshal(entry.Value, &record) != nil || record.Format != controlFormat || now.Sub(record.When) > staleAfter {
+			continue // a newer build sees to its own
 		}
 		for _, s := range record.Shards {
-			if slices.Contains(at.shards, s.Shard) {
-				all = append(all, s)
+			if slices.Contains(at.shards, s.Shard) && record.When.After(said[s.Shard]) {
+				said[s.Shard], found[s.Shard] = record.When, s
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b Status) int {
-		if a.Shard != b.Shard {
-			return int(a.Shard - b.Shard)
-		}
-		return strings.Compare(a.Instance, b.Instance)
-	})
-	return all
+	return slices.SortedFunc(maps.Values(found), func(a, b Status) int { return int(a.Shard - b.Shard) })
 }
 
 // Letters gives what was put aside, shard by shard, in the order it was.

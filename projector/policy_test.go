@@ -129,7 +129,7 @@ func TestAFailureThatPassesLeavesNothing(t *testing.T) {
 			return nil
 		})
 		runner, _ := r.start()
-		must(t, runner.Await(t.Context(), r.note(0, "a:1", "b:2", "a:3")))
+		okay(t, runner.Await(t.Context(), r.note(0, "a:1", "b:2", "a:3")))
 		r.wantRows(0, "a:1 3", "b:2")
 		if s := wantState(t, runner, 0, projector.Live, ""); s.Error != "" || len(s.Letters) != 0 {
 			t.Errorf("status is %+v", s)
@@ -175,11 +175,11 @@ func TestAFunctionThatNeverReturnsStopsItsShardOnly(t *testing.T) {
 		if s.At != at.String() || abandoned != 1 || !strings.Contains(r.logs.String(), "left behind") {
 			t.Errorf("status is %+v; the log says\n%s", s, r.logs)
 		}
-		must(t, runner.Await(t.Context(), r.note(1, "b:1")))
+		okay(t, runner.Await(t.Context(), r.note(1, "b:1")))
 		close(hang) // it comes back late, and can commit nothing
 		synctest.Wait()
 		r.wantRows(0)
-		must(t, o.Skip(t.Context(), "texts", 0))
+		okay(t, o.Skip(t.Context(), "texts", 0))
 		wantState(t, runner, 0, projector.Live, "")
 		r.wantRows(0, "a:1 3")
 	})

@@ -9,6 +9,8 @@ import (
 
 const (
 	reportEvery = 2 * time.Second  // what an instance says of its shards, at most; a new state is told at once
+	repeatEvery = 10 * time.Second // what was said, so that it is known to be true still
+	staleAfter  = 30 * time.Second // what was said counts no more: its instance is taken for dead
 	lookEvery   = 10 * time.Second // at the journals of shards that do not read them
 	lastWord    = 2 * time.Second  // to take back what was said
 )
@@ -18,13 +20,13 @@ func (r *Runner) report(ctx context.Context) {
 	key := statusKeys + r.d.String() + "/" + r.config.Instance
 	tick := time.NewTicker(reportEvery)
 	defer tick.Stop()
-	looked := time.Now()
+	looked, spoke := time.Now(), time.Time{}
 	var said []Status
 	for {
 		all := r.Status()
-		if len(all) > 0 && !sameStatus(said, all) || len(all) == 0 && len(said) > 0 {
+		if len(all) > 0 && (!sameStatus(said, all) || time.Since(spoke) >= repeatEvery) || len(all) == 0 && len(said) > 0 {
 			if r.say(ctx, key, all) {
-				said = all
+				said, spoke = all, time.Now()
 			}
 		}
 		select {
