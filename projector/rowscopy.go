@@ -59,7 +59,7 @@ func (r *Rows[V]) index(k *kept[V]) (err error) {
 func (r *Rows[V]) decode(k *kept[V]) (V, error) {
 	v, err := r.view.value.Decode(r.b.codec(), r.view.place(k.key, k.content), k.payload)
 	if err != nil {
-		return v, r.b.undecodable(fmt.Sprintf("decode a row of %s", r.view), err)
+		return v, r.b.hold(AsStore(fmt.Errorf("view store: decode a row of %s: %w", r.view, decodingFault(err))))
 	}
 	return v, nil
 }
@@ -85,12 +85,29 @@ func (v *View[V]) entries(key string, row V) ([]entry, error) {
 	return all, nil
 }
 
-func (v *View[V]) entriesOf(codec muster.Codec, key string, payload []byte, content string) ([]entry, error) {
+func (v *View[V]) entriesOf(codec muster.Codec, key string, payload []byte, content string) (all []entry, err error) {
 	row, err := v.value.Decode(codec, v.place(key, content), payload)
 	if err != nil {
-		return nil, err
+		return nil, decodingFault(err)
 	}
-	return v.entries(key, row)
+	defer func() {
+		if caught := recover(); caught != nil {
+			all, err = nil, fmt.Errorf("%w: an index function panicked: %v; mend it", ErrUnfit, caught)
+		}
+	}()
+	if all, err = v.entries(key, row); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnfit, err)
+	}
+	return all, nil
+}
+
+// decodingFault says that the codec of this build cannot read a row that was stored whole. That is no damage: a key may be away, or the row's type has
+// changed. Only the first gets better by itself.
+func decodingFault(err error) error {
+	if code := muster.CodeOf(err); code == muster.Unavailable || code == muster.DeadlineExceeded || code == muster.Cancelled {
+		return err
+	}
+	return fmt.Errorf("%w: %w; rebuild the view, or give it a new version", ErrUnfit, err)
 }
 
 // flush writes what has changed. A row that cannot be encoded is blamed on the last event that changed it.

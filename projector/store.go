@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/internal/disk"
 )
 
 // Store keeps the rows of views: one Pebble store in one directory for all views of a process, with the checkpoints and letters of their shards. It is
@@ -25,17 +26,16 @@ type Store struct {
 	cfg   StoreConfig
 	log   *slog.Logger
 	views map[string]AnyView // by name@version; read-only after Open
-	db    *pebble.DB         // written by OpenStore, read-only afterwards
+	disk  *disk.Disk         // written by OpenStore, read-only afterwards
+	db    *pebble.DB         // of disk
 
 	mu      sync.Mutex // guards shards, serving and last, and is held over changes of the shards' numbers
 	shards  map[shardID]*storeShard
 	last    keyRange          // the last number given
 	serving map[string]served // by name; see Serve
-	closed  bool
 
 	commits  turnstile // turns with every commit and claim
 	watching watchers
-	closing  chan struct{} // closed by Close
 }
 
 // storeShard is one shard of one generation as the store knows it.
@@ -68,7 +68,7 @@ func OpenStore(cfg StoreConfig) (*Store, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, log: cfg.logger(), views: map[string]AnyView{}, shards: map[shardID]*storeShard{}, serving: map[string]served{}, closing: make(chan struct{})}
+	s := &Store{cfg: cfg, log: cfg.logger(), views: map[string]AnyView{}, shards: map[shardID]*storeShard{}, serving: map[string]served{}}
 	for _, v := range cfg.Views {
 		s.views[v.Definition().String()] = v
 	}
@@ -216,7 +216,7 @@ func (s *Store) numberLocked(batch *pebble.Batch, sh *storeShard) error {
 	if err := batch.Commit(pebble.Sync); err != nil {
 		return s.fault("number "+sh.id.String(), err)
 	}
-	if err := s.failed(); err != nil {
+	if err := s.Failed(); err != nil {
 		return err
 	}
 	s.last = n
@@ -277,7 +277,7 @@ func (s *Store) Drop(_ context.Context, shard Shard) error {
 	if err := batch.Commit(pebble.Sync); err != nil {
 		return s.fault("drop "+id.String(), err)
 	}
-	if err := s.failed(); err != nil {
+	if err := s.Failed(); err != nil {
 		return err
 	}
 	if s.shards[id] == sh {

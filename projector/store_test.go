@@ -1,6 +1,8 @@
 package projector_test
 
 import (
+	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -28,11 +30,26 @@ func rawViews() (views []projector.AnyView, one, two *projector.View[muster.Raw]
 	return []projector.AnyView{one, two}, one, two
 }
 
+// usage is a file system that says how much room there is.
+type usage struct {
+	vfs.FS
+	full atomic.Bool
+}
+
+// GetDiskUsage tells what the test has set.
+func (u *usage) GetDiskUsage(string) (vfs.DiskUsage, error) {
+	if u.full.Swap(false) {
+		return vfs.DiskUsage{TotalBytes: 1 << 30}, nil
+	}
+	return vfs.DiskUsage{AvailBytes: 1 << 30, TotalBytes: 1 << 30}, nil
+}
+
 func TestStoreTarget(t *testing.T) {
 	mustertest.Target(t, func(t *testing.T) mustertest.TargetFixture {
 		views, one, two := rawViews()
-		fs := vfs.NewMem()
-		cfg := projector.StoreConfig{Views: views, Dir: "views", FS: fs}
+		fs := vfs.NewCrashableMem()
+		room := &usage{FS: fs}
+		cfg := projector.StoreConfig{Views: views, Dir: "views", FS: room}
 		s := openStore(t, cfg)
 		view := func(shard projector.Shard) *projector.View[muster.Raw] {
 			if shard.Version == 2 {
@@ -49,7 +66,7 @@ func TestStoreTarget(t *testing.T) {
 				s.Serve(shard.Name, shard.Version, shard.Generation)
 				rows := map[string]string{}
 				only := func(q *projector.Query) { q.Shards = []int32{shard.Number} }
-				for row, err := range view(shard).All(t.Context(), s, projector.Stale(), projector.AtVersion(shard.Version), only) {
+				for row, err := range view(shard).All(t.Context(), s, projector.Stale(), only) {
 					switch {
 					case muster.CodeOf(err) == muster.Unavailable: // a shard that was dropped
 					case err != nil:
@@ -59,6 +76,12 @@ func TestStoreTarget(t *testing.T) {
 					}
 				}
 				return rows
+			},
+			Break: func() { room.full.Store(true) },
+			Crash: func() projector.Target { // what the operating system has is all there after kill -9
+				cfg.FS = fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: 100, RNG: rand.New(rand.NewPCG(1, 2))})
+				s = openStore(t, cfg)
+				return s
 			},
 		}
 	})

@@ -61,6 +61,8 @@ func (s *Store) await(ctx context.Context, q *Query, shards []*storeShard) error
 			}
 			select {
 			case <-next:
+			case <-s.disk.Closing():
+				return unavailable(q.View, ErrClosed)
 			case <-ctx.Done():
 				return muster.Errorf(muster.CodeOf(ctx.Err()), "view %s has not applied %v yet; try again, or read without waiting", shards[0].id.projection, p)
 			}

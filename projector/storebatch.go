@@ -3,7 +3,6 @@ package projector
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -79,10 +78,10 @@ func (b *storeBatch) Commit(ctx context.Context, change Change) error {
 	if err := w.batch.Commit(pebble.Sync); err != nil { // the guard makes this cheap
 		return s.fault("commit "+h.shard.id.String(), err)
 	}
-	if err := s.failed(); err != nil {
+	if err := s.Failed(); err != nil {
 		return err
 	}
-	s.wrote(bytes)
+	s.disk.Wrote(int64(bytes))
 	h.shard.meta = meta
 	h.lettersAfter(put, change.Remove)
 	b.done, h.open, h.spare = true, nil, b.rows
@@ -169,15 +168,6 @@ func (b *storeBatch) get(k rowKind, key, doing string, decode func([]byte) error
 		return false, b.hold(sh.read(s, doing+" of "+sh.id.String(), err))
 	}
 	return true, nil
-}
-
-// undecodable says that the codec of this build cannot read a row that was stored whole. That is no damage: a key may be away, or the row's type has
-// changed. Only the first gets better by itself.
-func (b *storeBatch) undecodable(doing string, err error) error {
-	if code := muster.CodeOf(err); code == muster.Unavailable || code == muster.DeadlineExceeded || code == muster.Cancelled {
-		return b.hold(AsStore(fmt.Errorf("view store: %s: %w", doing, err)))
-	}
-	return b.hold(AsStore(fmt.Errorf("view store: %s: %w: %w; rebuild the view, or give it a new version", doing, ErrUnfit, err)))
 }
 
 // hold keeps the first fault of the store, so that the batch is not committed whatever the function makes of it.

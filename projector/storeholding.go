@@ -89,7 +89,11 @@ func each(from pebble.Reader, at keyRange, k rowKind, fn func(key, value []byte)
 		return err
 	}
 	for records.First(); records.Valid() && err == nil; records.Next() {
-		if err = fn(records.Key(), records.Value()); err != nil {
+		var value []byte
+		if value, err = records.ValueAndErr(); err != nil {
+			break
+		}
+		if err = fn(records.Key(), value); err != nil {
 			err = undecodableRecord(err)
 		}
 	}
@@ -104,14 +108,13 @@ func (h *storeHolding) Begin(ctx context.Context) (Batch, error) {
 	if h.open != nil {
 		return nil, errors.New("view store: a batch of " + h.shard.id.String() + " is open already; commit it or roll it back first")
 	}
-	if err := h.s.enter(); err != nil {
-		return nil, err
-	}
-	defer h.s.leave()
-	if !h.known {
+	if !h.known { // which letters there are, and in what order
 		if _, err := h.Stored(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if err := AsStore(h.s.disk.Err()); err != nil {
+		return nil, err
 	}
 	b := &storeBatch{h: h, running: &Running{}}
 	if h.spare != nil {

@@ -45,7 +45,7 @@ func (s *Store) checkIndexes(ctx context.Context, sh *storeShard) error {
 			"shard", sh.id.number, "before", have, "now", want, "rows", rows, "took", s.since(began))
 		s.rebuilt(StoreRebuilt{Projection: sh.id.projection, Shard: sh.id.number, Reason: RebuiltIndexes})
 	}
-	return s.failed()
+	return s.Failed()
 }
 
 // reindex makes the entries of all rows of a shard anew.
@@ -65,7 +65,7 @@ func (s *Store) reindex(ctx context.Context, sh *storeShard) (rows int, err erro
 		if err := w.batch.Commit(pebble.Sync); err != nil {
 			return err
 		}
-		s.wrote(n)
+		s.disk.Wrote(int64(n))
 		_ = w.batch.Close()
 		w.batch = s.db.NewBatch()
 		return nil

@@ -166,7 +166,11 @@ func (r *pageReader) step(shards *cursors) error {
 	}
 	for {
 		if r.q.Index == "" {
-			row, err := r.opened(c.shard, key, c.rows.Value())
+			value, err := c.rows.ValueAndErr()
+			row := RawRow{}
+			if err == nil {
+				row, err = r.opened(c.shard, key, value)
+			}
 			if err != nil {
 				return c.shard.read(r.s, "read a row of "+c.shard.id.String(), err)
 			}

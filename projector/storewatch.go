@@ -148,8 +148,8 @@ func (s *Store) Watch(ctx context.Context, q Query, fn func(Update) error) error
 		}
 		select {
 		case <-w.wake:
-		case <-s.closing:
-			return unavailable(q.View, errStoreClosing)
+		case <-s.disk.Closing():
+			return unavailable(q.View, ErrClosed)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
