@@ -24,8 +24,7 @@ type batch struct {
 	running projector.Running
 	ended   bool // guarded by holding.mu; the connection is gone then
 
-	queue     queue
-	abandoned bool // a function may still be using the connection
+	queue queue
 }
 
 var _ projector.Checked = (*batch)(nil)
@@ -42,8 +41,7 @@ var errAborted = errors.New("the function returned no error, but a statement of 
 // After implements [projector.Checked].
 func (b *batch) After(ctx context.Context, err error) error {
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		b.abandoned = true // it may not have returned
-		return err
+		return err // it ran out of time, and a connection that is lost with it is not what failed
 	}
 	session := b.raw.PgConn()
 	switch {
@@ -149,7 +147,7 @@ func (b *batch) finish(ctx context.Context, change projector.Change) error {
 			values ($1, $2, $3, $4, (select coalesce(max(place), 0) + 1 from `+t.Letters+` where projection = $1 and generation = $2 and shard = $3), $5, $6, $7, $8, $9, $10, $11)
 			on conflict (projection, generation, shard, id) do update set kind = excluded.kind, event_key = excluded.event_key, reason = excluded.reason,
 			cause = excluded.cause, attempts = excluded.attempts, put_aside = excluded.put_aside, letter = excluded.letter`,
-			h.place(l.ID, string(l.Kind), ledger.Shown(l.Key), l.Reason, ledger.Shown(l.Cause), l.Attempts, l.At, bytes)...)
+			h.place(l.ID, string(l.Kind), ledger.Shown(l.Key), l.Reason, ledger.Shown(l.Cause), l.Attempts, moment(l.At), bytes)...)
 	}
 	return b.add(ctx, err, "commit")
 }
@@ -179,8 +177,6 @@ func (b *batch) Rollback() {
 	b.holding.close(b, func() {
 		session := b.raw.PgConn()
 		switch {
-		case b.abandoned:
-			b.cut()
 		case session.IsClosed() || session.TxStatus() == 'I':
 			b.conn.Release()
 		default:

@@ -103,7 +103,7 @@ var formatOne = []string{
 	reason {text} not null,
 	cause {text} not null,
 	attempts integer not null,
-	put_aside {time} not null,
+	put_aside {time},
 	letter {bytes} not null,
 	primary key (projection, generation, shard, id))`,
 	`create unique index {order} on {letters} (projection, generation, shard, place)`,
