@@ -18,10 +18,12 @@ type LedgerConfig struct {
 	Service string
 	// Logger hears of what is waited for. Nil means that nothing is logged.
 	Logger *slog.Logger
+	// Hidden is called when an open transaction has hidden the rest of a partition for two seconds, and every two seconds from then on. May be nil.
+	Hidden func(ctx context.Context, partition int32)
 }
 
-// hiddenAfter is how long an open transaction may hide the rest of a ledger before that is said, and between two times it is said.
-const hiddenAfter = 5 * time.Second
+// hiddenAfter is longer than transactions of holders that live, and shorter than what anybody likes to wait.
+const hiddenAfter = 2 * time.Second
 
 // ReadLedger hands the committed entries of one shard to fn, in the order of the log: of entries with one key the last one counts. It reads up to
 // the high watermark at its start, so it must be called after the shard was claimed. An open transaction of another shard in the same partition
@@ -70,8 +72,11 @@ func ReadLedger(ctx context.Context, config LedgerConfig, shard kafka.LedgerShar
 				return
 			}
 			told = time.Now()
-			log.Warn("an open transaction hides what is known of a shard; it ends by itself with the transaction timeout of the instance that died",
+			log.WarnContext(ctx, "an open transaction hides what is known of a shard; it ends by itself with the transaction timeout of the instance that died",
 				"topic", topic, "partition", partition, "offset", at, "shard", shard.String())
+			if config.Hidden != nil {
+				config.Hidden(ctx, partition)
+			}
 		},
 	}
 	_, err = r.run(ctx)

@@ -125,15 +125,15 @@ type findings struct {
 
 func newFindings() *findings { return &findings{new: make(chan struct{}, 1)} }
 
-func (f *findings) listen(c *producer.Config) {
-	c.OnHanging = func(h producer.Hanging) {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.all = append(f.all, h)
-		select {
-		case f.new <- struct{}{}:
-		default:
-		}
+func (f *findings) listen(c *producer.Config) { c.OnHanging = f.add }
+
+func (f *findings) add(h producer.Hanging) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.all = append(f.all, h)
+	select {
+	case f.new <- struct{}{}:
+	default:
 	}
 }
 

@@ -60,7 +60,7 @@ func (l *Ledger) Claim(ctx context.Context, shard kafka.LedgerShard, targets ...
 		p: p, id: l.id(shard), cfg: l.cfg.Kafka, limit: p.topics.batchLimit, within: l.cfg.transactionTimeout(), checking: make(chan struct{}, 1),
 	}
 	p.lanes = []*Lane{{p: p, rotation: rotation{slots: []*slot{s.slot}}}} // so that what mends hanging transactions finds it
-	if err := p.initialise(ctx, s.slot.id); err != nil { // ends first what the id has left hanging
+	if err := p.initialise(ctx, s.slot.id); err != nil {                  // ends first what the id has left hanging
 		return fail(err)
 	}
 	if err := s.slot.open(ctx, append(slices.Clone(targets), l.topic)...); err != nil {

@@ -129,7 +129,7 @@ func (w *worker) one(batch Batch, checked Checked, it *Item, try int) (*failure,
 		return w.unhandled(it, ReasonUnknownType, err, try)
 	case err != nil:
 		return w.failureOf(err), nil
-	case run == nil:
+	case run == nil, w.d.effects && ev.Offset < w.sources[w.last].mark: // the latter was there before the rebuild: what it does outside is done
 		w.stage.passed++
 		return nil, nil //nolint:nilnil // no failure and no fault
 	case w.isParked(key):

@@ -64,7 +64,7 @@ func (d *Definition) targetFaults() (faults []error) {
 	for _, t := range d.targets {
 		for _, g := range d.groups {
 			if slices.Contains([]string{g.CommandTopic(""), g.JournalTopic(""), g.SnapshotTopic(""), g.DeadLetterTopic("")}, t.Name) {
-				faults = append(faults, fmt.Errorf("projection %s: topic %s belongs to group %q, whose owner alone writes it; publish to another one, or send a command", d, t.Name, g.Name()))
+				faults = append(faults, fmt.Errorf("projection %s: topic %s belongs to group %q: its owner alone writes it; publish to another one, or send a command", d, t.Name, g.Name()))
 			}
 		}
 	}

@@ -58,6 +58,11 @@ func openOutward(ctx context.Context, cfg outwardConfig, d *projector.Definition
 	if err != nil {
 		return nil, fmt.Errorf("projection %s: %w", d, err)
 	}
+	o.reader.Hidden = func(ctx context.Context, partition int32) {
+		if _, err := o.ledger.Mend(ctx, partition); err != nil {
+			cfg.Logger.WarnContext(ctx, "cannot look for hanging transactions in the checkpoints topic", "partition", partition, "error", err)
+		}
+	}
 	return o, nil
 }
 
