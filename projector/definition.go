@@ -23,6 +23,7 @@ type Definition struct {
 	where     func(*muster.Event) bool
 	start     muster.Reading // Start, Time and After count
 	keyOf     func(*muster.Event) string
+	routeBy   func(key string) string
 	failures  map[string]Policy // by reason
 	deadline  time.Duration
 	batch     int

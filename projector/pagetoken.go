@@ -1,6 +1,7 @@
 package projector
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/binary"
 	"hash/fnv"
@@ -45,6 +46,12 @@ func (q *Query) token(p pagePlace) string {
 	b := binary.BigEndian.AppendUint64([]byte{pageFormat}, q.sum(p))
 	b = binary.BigEndian.AppendUint32(b, uint32(p.shard))
 	return base64.RawURLEncoding.EncodeToString(append(b, p.key...))
+}
+
+// TokenBehind gives the token of the page that begins behind a row of q's page: for whoever makes one page of those of several instances. q is the
+// query as it was asked, with the version that answered.
+func TokenBehind(q Query, row RawRow) string {
+	return q.token(pagePlace{cmp.Or(row.Order, row.Key), row.Shard})
 }
 
 // place reads the token of a query.

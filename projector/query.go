@@ -57,6 +57,7 @@ type RawRow struct {
 	Value       []byte // opened; protobuf or JSON, as ContentType says
 	ContentType string
 	Shard       int32
+	Order       string // of a page that follows an index: what its rows are ordered by, before the shard; else empty, and that is the key
 }
 
 // Update is one change a watcher sees.

@@ -76,6 +76,16 @@ func (r *pageReader) take(found []RawRow) error {
 	return nil
 }
 
+// takeAt adds what a scan has found at a place; of an index, the rows are told what they are ordered by.
+func (r *pageReader) takeAt(place string, found []RawRow) error {
+	if r.q.Index != "" {
+		for i := range found {
+			found[i].Order = place
+		}
+	}
+	return r.take(found)
+}
+
 // row reads and opens one row of one shard.
 func (r *pageReader) row(sh *storeShard, key string) (RawRow, bool, error) {
 	var out RawRow
@@ -178,7 +188,7 @@ func (r *pageReader) step(shards *cursors) error {
 		}
 		shards.advance()
 		if !r.view.merges() || len(shards.open) == 0 || !bytes.Equal(shards.open[0].key(), []byte(key)) {
-			return r.take(found)
+			return r.takeAt(key, found)
 		}
 		c = shards.open[0]
 	}

@@ -63,14 +63,15 @@ type storedRow struct {
 	Value       []byte `json:"value,omitempty"`
 	ContentType string `json:"content_type,omitempty"`
 	Shard       int32  `json:"shard"`
+	Order       []byte `json:"order,omitempty"`
 }
 
 func store(r projector.RawRow) storedRow {
-	return storedRow{Key: []byte(r.Key), Value: r.Value, ContentType: r.ContentType, Shard: r.Shard}
+	return storedRow{Key: []byte(r.Key), Value: r.Value, ContentType: r.ContentType, Shard: r.Shard, Order: []byte(r.Order)}
 }
 
 func (r storedRow) open() projector.RawRow {
-	return projector.RawRow{Key: string(r.Key), Value: r.Value, ContentType: r.ContentType, Shard: r.Shard}
+	return projector.RawRow{Key: string(r.Key), Value: r.Value, ContentType: r.ContentType, Shard: r.Shard, Order: string(r.Order)}
 }
 
 // readable is a key as JSON can hold it.

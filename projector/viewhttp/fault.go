@@ -86,7 +86,7 @@ func faultOf(err error) (fault, muster.Code) {
 		f.Code, f.Message = muster.Internal.String(), "the view cannot be read; the log of the service says why"
 		code = muster.Internal
 	}
-	f.Retry = f.Retry || code == muster.Unavailable || code == muster.ResourceExhausted
+	f.Retry = f.Retry || errors.Is(err, muster.ErrNotHeld)
 	return f, code
 }
 
@@ -114,7 +114,7 @@ func refuse(w http.ResponseWriter, err error) {
 	head.Set("Content-Type", "application/json")
 	head.Del("ETag")
 	status := statusOf(code)
-	if f.Retry {
+	if f.Retry || status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
 		head.Set("Retry-After", strconv.Itoa(int(retryAfter/time.Second)))
 	}
 	w.WriteHeader(status)

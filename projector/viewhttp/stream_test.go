@@ -144,7 +144,7 @@ func TestStreamEnds(t *testing.T) {
 	s = open(t, server.URL+"/views/totals/watch?key=acc-1", "")
 	s.want(t, "row", "acc-1")
 	c.change(func() { c.broke = muster.Errorf(muster.Unavailable, "the shard has moved") })
-	s.want(t, "error", `{"code":"UNAVAILABLE","message":"the shard has moved","retry":true}`)
+	s.want(t, "error", `{"code":"UNAVAILABLE","message":"the shard has moved"}`)
 }
 
 // rawWatch sends a request for a stream and reads nothing.
