@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/seed-3eec0498/muster"
 )
@@ -45,14 +46,14 @@ func (o *Operator) status(ctx context.Context, at *scope) ([]Status, error) {
 		return nil, o.unreadable(err)
 	}
 	entries, _ := o.config.Control.Entries()
-	return statuses(entries, at), nil
+	return statuses(entries, at, o.config.Now()), nil
 }
 
 // statuses takes from the control table what instances say of the shards meant.
-func statuses(entries map[string]Entry, at *scope) []Status {
+func statuses(entries map[string]Entry, at *scope, now time.Time) []Status {
 	var all []Status
 	for key, entry := range entries {
-		if !strings.HasPrefix(key, statusKeys+at.name+"/") {
+		if !strings.HasPrefix(key, statusKeys+at.name+"/") || silent(entry, now) {
 			continue
 		}
 		var record statusRecord

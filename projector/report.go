@@ -4,27 +4,31 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
 const (
 	reportEvery = 2 * time.Second  // what an instance says of its shards, at most; a new state is told at once
+	sayAgain    = 10 * time.Second // at the latest, also when nothing is new: a sign of life
+	silentAfter = 30 * time.Second // an instance that has said nothing for so long has died
 	lookEvery   = 10 * time.Second // at the journals of shards that do not read them
 	lastWord    = 2 * time.Second  // to take back what was said
 )
 
 // report tells the other instances what the shards held here are doing.
 func (r *Runner) report(ctx context.Context) {
-	key := statusKeys + r.d.String() + "/" + r.config.Instance
+	key := r.statusKey()
 	tick := time.NewTicker(reportEvery)
 	defer tick.Stop()
-	looked := time.Now()
+	looked, spoke := time.Now(), time.Time{}
 	var said []Status
 	for {
 		all := r.Status()
-		if len(all) > 0 && !sameStatus(said, all) || len(all) == 0 && len(said) > 0 {
+		if len(all) > 0 && (!sameStatus(said, all) || time.Since(spoke) >= sayAgain) || len(all) == 0 && len(said) > 0 {
 			if r.say(ctx, key, all) {
-				said = all
+				said, spoke = all, time.Now()
 			}
 		}
 		select {
@@ -44,6 +48,22 @@ func (r *Runner) report(ctx context.Context) {
 		}
 	}
 }
+
+// statusKey is where this runner says what its shards do. Generations that run side by side have one each.
+func (r *Runner) statusKey() string {
+	return statusKeys + r.d.String() + "/" + r.config.Instance + "/" + strconv.Itoa(r.config.Generation)
+}
+
+// plainInstance takes the generation off what follows the projection in such a key.
+func plainInstance(rest string) string {
+	if i := strings.LastIndexByte(rest, '/'); i >= 0 {
+		return rest[:i]
+	}
+	return rest
+}
+
+// silent tells that an entry is of an instance that has died.
+func silent(e Entry, now time.Time) bool { return now.Sub(e.Time) > silentAfter }
 
 // say writes what is to be known of the shards here; none: that there are none.
 func (r *Runner) say(ctx context.Context, key string, all []Status) bool {
