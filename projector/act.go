@@ -25,7 +25,8 @@ const (
 //	paused/<name>@<version>            pauseRecord; all shards are paused while it is there
 //	paused/<name>@<version>/<shard>    the same for one
 //	act/<uuid>                         act; each shard it concerns does it once, in the order of their numbers
-//	status/<name>@<version>/<instance> statusRecord; removed when the instance ends
+//	status/<name>@<version>/<instance>/<generation>
+//	                                   statusRecord; removed when the instance ends, of no account when it is older than silentAfter
 const (
 	pausedKeys = "paused/"
 	actKeys    = "act/"

@@ -30,6 +30,7 @@ type Definition struct {
 	effects   bool // what it does outside cannot be taken back: muted during a rebuild
 	switching Switching
 	keepOld   time.Duration
+	buildRate int
 	targets   []TargetTopic // topics outside that it writes to
 	faults    []error
 }
@@ -145,6 +146,8 @@ func (d *Definition) Validate(prefix string) error {
 	add(len(d.groups) == 0, "it has no functions; add projector.On or projector.OnOthers")
 	add(d.deadline < 0, "HandlerDeadline is %v; choose more than 0, or 0 for %v", d.deadline, defaultDeadline)
 	add(d.batch < 0, "BatchEvents is %d; choose 1 or more, or 0 for %d", d.batch, defaultBatch)
+	add(d.switching > SwitchByHand, "unknown switching %d; use SwitchCaughtUp or SwitchByHand", d.switching)
+	add(d.keepOld < 0 || d.buildRate < 0, "KeepOld %v and BuildRate %d are not negative; 0 means the default", d.keepOld, d.buildRate)
 	for _, g := range d.groups {
 		faults = append(faults, g.Validate())
 		add(d.placement == Sharded && g.Partitions() != d.groups[0].Partitions(),

@@ -25,6 +25,8 @@ type OperatorConfig struct {
 	// Letters reads letters from the instance with the given name, which holds their shards. Nil: letters cannot be listed, and orders about single keys
 	// and letters are not possible.
 	Letters func(ctx context.Context, instance string, q LetterQuery) ([]Letter, error)
+	// Journal tells where the journals end. Nil: no [Operator.Rebuild].
+	Journal Journal
 	Logger  *slog.Logger // nil means silence
 	Now     func() time.Time
 }
@@ -91,8 +93,8 @@ func (o *Operator) definition(name string) (*Definition, error) {
 	plain, version, versioned := strings.Cut(name, "@")
 	entries, _ := o.config.Control.Entries()
 	serving := 0
-	if e, is := entries["serving/"+plain]; is && !versioned {
-		serving = servingVersion(e.Value)
+	if record, is := readServing(entries, plain); is && !versioned {
+		serving = record.Version
 	}
 	var found *Definition
 	for _, d := range o.config.Definitions {
@@ -112,18 +114,6 @@ func (o *Operator) definition(name string) (*Definition, error) {
 		return nil, muster.Errorf(muster.NotFound, "there is no projection %q here; there are %s", name, strings.Join(names, ", "))
 	}
 	return found, nil
-}
-
-// servingVersion reads an entry that says which version serves; 0 where it cannot be read.
-func servingVersion(value []byte) int {
-	var record struct {
-		Format  int `json:"format"`
-		Version int `json:"version"`
-	}
-	if json.Unmarshal(value, &record) != nil || record.Format != controlFormat {
-		return 0
-	}
-	return record.Version
 }
 
 // Pause has shards stop where they are, with what is in hand done, until they are resumed; also over restarts.

@@ -1,6 +1,7 @@
 package projector
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -50,26 +51,40 @@ func (o *Operator) status(ctx context.Context, at *scope) ([]Status, error) {
 	return statuses(entries, at, o.config.Now()), nil
 }
 
-// statuses takes from the control table what instances say of the shards meant. What an instance said that has not said anything for a while does
-// not count, and of two that both believe to hold a shard, the one that spoke last does.
+// statuses takes from the control table what instances say of the shards meant, by shard, generation and instance. What an instance said that has
+// not said anything for a while does not count, and of two that both believe to hold a part of a sharded projection, the one that spoke last does.
 func statuses(entries map[string]Entry, at *scope, now time.Time) []Status {
-	said := map[int32]time.Time{}
-	found := map[int32]Status{}
+	type place struct {
+		shard      int32
+		generation int
+		instance   string // of a replicated projection, which every instance holds
+	}
+	said := map[place]time.Time{}
+	found := map[place]Status{}
 	for key, entry := range entries {
-		if !strings.HasPrefix(key, statusKeys+at.name+"/") {
+		if !strings.HasPrefix(key, statusKeys+at.name+"/") || silent(entry, now) {
 			continue
 		}
 		var record statusRecord
-		if json.Unmarshal(entry.Value, &record) != nil || record.Format != controlFormat || now.Sub(record.When) > staleAfter {
+		if json.Unmarshal(entry.Value, &record) != nil || record.Format != controlFormat {
 			continue // a newer build sees to its own
 		}
 		for _, s := range record.Shards {
-			if slices.Contains(at.shards, s.Shard) && record.When.After(said[s.Shard]) {
-				said[s.Shard], found[s.Shard] = record.When, s
+			if !slices.Contains(at.shards, s.Shard) {
+				continue
+			}
+			where := place{s.Shard, s.Generation, ""}
+			if s.Shard == Whole {
+				where.instance = s.Instance
+			}
+			if _, is := found[where]; !is || record.When.After(said[where]) {
+				said[where], found[where] = record.When, s
 			}
 		}
 	}
-	return slices.SortedFunc(maps.Values(found), func(a, b Status) int { return int(a.Shard - b.Shard) })
+	return slices.SortedFunc(maps.Values(found), func(a, b Status) int {
+		return cmp.Or(cmp.Compare(a.Shard, b.Shard), cmp.Compare(a.Generation, b.Generation), cmp.Compare(a.Instance, b.Instance))
+	})
 }
 
 // Letters gives what was put aside, shard by shard, in the order it was.

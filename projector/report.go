@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -17,7 +19,7 @@ const (
 
 // report tells the other instances what the shards held here are doing.
 func (r *Runner) report(ctx context.Context) {
-	key := statusKeys + r.d.String() + "/" + r.config.Instance
+	key := r.statusKey()
 	tick := time.NewTicker(reportEvery)
 	defer tick.Stop()
 	looked, spoke := time.Now(), time.Time{}
@@ -46,6 +48,22 @@ func (r *Runner) report(ctx context.Context) {
 		}
 	}
 }
+
+// statusKey is where this runner says what its shards do. Generations that run side by side have one each.
+func (r *Runner) statusKey() string {
+	return statusKeys + r.d.String() + "/" + r.config.Instance + "/" + strconv.Itoa(r.config.Generation)
+}
+
+// plainInstance takes the generation off what follows the projection in such a key.
+func plainInstance(rest string) string {
+	if i := strings.LastIndexByte(rest, '/'); i >= 0 {
+		return rest[:i]
+	}
+	return rest
+}
+
+// silent tells that an entry is of an instance that has died, or is cut off.
+func silent(e Entry, now time.Time) bool { return now.Sub(e.Time) > staleAfter }
 
 // say writes what is to be known of the shards here; none: that there are none.
 func (r *Runner) say(ctx context.Context, key string, all []Status) bool {

@@ -289,3 +289,19 @@ func (s *Store) Drop(_ context.Context, shard Shard) error {
 func (s *Store) codec() muster.Codec { return s.cfg.codec() }
 
 func (s *Store) since(began time.Time) time.Duration { return s.cfg.now()().Sub(began) }
+
+// KeepsGenerations implements [Generations].
+func (s *Store) KeepsGenerations() {}
+
+// Kept gives the shards that rows are stored of, of a projection's name, also of versions that are not among the views of the config.
+func (s *Store) Kept(name string) []Shard {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []Shard
+	for id := range s.shards {
+		if plain, version, ok := splitName(id.projection); ok && plain == name {
+			all = append(all, Shard{Projection: id.projection, Name: plain, Version: version, Generation: id.generation, Number: id.number})
+		}
+	}
+	return all
+}

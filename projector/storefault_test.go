@@ -45,8 +45,8 @@ func (b *broken) MaybeError(op errorfs.Op) error {
 func ballast(t testing.TB, h projector.Holding, v *projector.View[balance], n int) error {
 	t.Helper()
 	return tryApply(t, h, v, int64(n+1), func(r *projector.Rows[balance]) {
-		must(t, r.Put(fmt.Sprint("key-", n), balance{Owner: strings.Repeat("x", 20_000)}))
-		must(t, r.Add("rows", 1))
+		noError(t, r.Put(fmt.Sprint("key-", n), balance{Owner: strings.Repeat("x", 20_000)}))
+		noError(t, r.Add("rows", 1))
 	})
 }
 
@@ -54,16 +54,16 @@ func ballast(t testing.TB, h projector.Holding, v *projector.View[balance], n in
 func intact(t *testing.T, s *projector.Store, v *projector.View[balance]) (rows int) {
 	t.Helper()
 	for row, err := range v.All(t.Context(), s) {
-		must(t, err)
+		noError(t, err)
 		if row.Key == "" {
 			t.Fatal("a row without a key")
 		}
 		rows++
 	}
 	counted, err := v.Count(t.Context(), s, "rows")
-	must(t, err)
+	noError(t, err)
 	page, err := v.Scan(t.Context(), s, projector.Limit(1))
-	must(t, err)
+	noError(t, err)
 	if int(counted) != rows || rows > 0 && page.At[0].Offset != int64(rows)-1 {
 		t.Fatalf("%d rows are there, %d were counted, the checkpoint is %v", rows, counted, page.At)
 	}
@@ -85,7 +85,7 @@ func TestStoreLogFails(t *testing.T) {
 		h := claim(t, s, shardOf(v, 0))
 		n := 0
 		for ; n < 20; n++ {
-			must(t, ballast(t, h, v, n))
+			noError(t, ballast(t, h, v, n))
 		}
 		fault.on.Store(true)
 		err := error(nil)
@@ -140,7 +140,7 @@ func TestStoreFullForAWhile(t *testing.T) {
 	for errors.Is(err, projector.ErrFull) && time.Now().Before(deadline) {
 		err = ballast(t, h, v, n)
 	}
-	must(t, err)
+	noError(t, err)
 	if rows := intact(t, s, v); rows != n+1 {
 		t.Fatalf("%d rows are there, %d were committed", rows, n+1)
 	}
@@ -155,11 +155,11 @@ func TestStoreReadFails(t *testing.T) {
 	})
 	h := claim(t, s, shardOf(v, 0))
 	for n := range 60 {
-		must(t, ballast(t, h, v, n))
+		noError(t, ballast(t, h, v, n))
 	}
 	fault.on.Store(true)
 	b, err := h.Begin(t.Context())
-	must(t, err)
+	noError(t, err)
 	for n := 0; err == nil && n < 60; n++ {
 		_, _, err = v.Hand(b.Tx()).Get(fmt.Sprint("key-", n))
 	}
@@ -173,7 +173,7 @@ func TestStoreReadFails(t *testing.T) {
 		t.Fatalf("Commit answers %v", err)
 	}
 	fault.on.Store(false)
-	must(t, ballast(t, h, v, 60))
+	noError(t, ballast(t, h, v, 60))
 	if rows := intact(t, s, v); rows != 61 {
 		t.Fatalf("%d rows are there", rows)
 	}
@@ -186,13 +186,13 @@ func TestStoreDamagedRow(t *testing.T) {
 	cfg := projector.StoreConfig{Views: []projector.AnyView{v}, Dir: "views", FS: mem}
 	s := openStore(t, cfg)
 	first, second := claim(t, s, shardOf(v, 0)), claim(t, s, shardOf(v, 1))
-	apply(t, first, v, 1, func(r *projector.Rows[balance]) { must(t, r.Put("a", balance{Owner: "ann"})) })
-	apply(t, second, v, 1, func(r *projector.Rows[balance]) { must(t, r.Put("b", balance{Owner: "bob"})) })
-	must(t, s.Close())
+	apply(t, first, v, 1, func(r *projector.Rows[balance]) { noError(t, r.Put("a", balance{Owner: "ann"})) })
+	apply(t, second, v, 1, func(r *projector.Rows[balance]) { noError(t, r.Put("b", balance{Owner: "bob"})) })
+	noError(t, s.Close())
 	db, err := pebble.Open("views", &pebble.Options{FS: mem, FormatMajorVersion: pebble.FormatColumnarBlocks})
-	must(t, err)
-	must(t, db.Set(projector.RowKey(1, "a"), []byte{1, 99}, pebble.Sync))
-	must(t, db.Close())
+	noError(t, err)
+	noError(t, db.Set(projector.RowKey(1, "a"), []byte{1, 99}, pebble.Sync))
+	noError(t, db.Close())
 
 	var told []projector.StoreRebuilt
 	cfg.Observe.Rebuilt = func(r projector.StoreRebuilt) { told = append(told, r) }
@@ -205,15 +205,15 @@ func TestStoreDamagedRow(t *testing.T) {
 	if !errors.Is(err, projector.ErrCorrupt) || !errors.Is(err, projector.ErrStore) {
 		t.Fatalf("Commit to a damaged shard answers %v", err)
 	}
-	apply(t, second, v, 2, func(r *projector.Rows[balance]) { must(t, r.Put("b", balance{Owner: "bill"})) })
+	apply(t, second, v, 2, func(r *projector.Rows[balance]) { noError(t, r.Put("b", balance{Owner: "bill"})) })
 	first.Release()
 	first = claim(t, s, shardOf(v, 0))
 	stored, err := first.Stored(t.Context())
-	must(t, err)
+	noError(t, err)
 	if len(stored.Checkpoints) != 0 || len(told) != 1 || told[0].Projection != "totals@1" || told[0].Shard != 0 || told[0].Reason != projector.RebuiltCorrupt {
 		t.Fatalf("claimed again it has %+v; told %+v", stored, told)
 	}
-	apply(t, first, v, 1, func(r *projector.Rows[balance]) { must(t, r.Put("a", balance{Owner: "anna"})) })
+	apply(t, first, v, 1, func(r *projector.Rows[balance]) { noError(t, r.Put("a", balance{Owner: "anna"})) })
 	for key, want := range map[string]string{"a": "anna", "b": "bill"} {
 		if got, err := v.Get(t.Context(), s, key); err != nil || got.Owner != want {
 			t.Fatalf("row %s is %v, %v", key, got, err)
@@ -236,15 +236,15 @@ func TestStoreMovedAside(t *testing.T) {
 			Rebuilt: func(r projector.StoreRebuilt) { told = append(told, r) },
 		}}
 		s := openStore(t, cfg)
-		apply(t, claim(t, s, shardOf(v, 0)), v, 1, func(r *projector.Rows[balance]) { must(t, r.Put("a", balance{})) })
+		apply(t, claim(t, s, shardOf(v, 0)), v, 1, func(r *projector.Rows[balance]) { noError(t, r.Put("a", balance{})) })
 		if _, err := projector.OpenStore(cfg); !errors.Is(err, projector.ErrLocked) {
 			t.Fatalf("a second opener gets %v", err)
 		}
-		must(t, s.Close())
+		noError(t, s.Close())
 		db, err := pebble.Open("views", &pebble.Options{FS: mem, FormatMajorVersion: pebble.FormatColumnarBlocks})
-		must(t, err)
-		must(t, spoil(db))
-		must(t, db.Close())
+		noError(t, err)
+		noError(t, spoil(db))
+		noError(t, db.Close())
 		s = openStore(t, cfg)
 		if len(told) != 1 || told[0].Reason != reason || told[0].MovedTo != "views.corrupt-1" || told[0].Projection != "" {
 			t.Fatalf("%s: told %+v", reason, told)

@@ -85,8 +85,8 @@ func TestStoreChild(t *testing.T) {
 	point, _ := strings.CutPrefix(os.Getenv("MUSTER_TEST_POINT"), " ")
 	v := killView()
 	s, err := projector.OpenStore(projector.StoreConfig{Views: []projector.AnyView{v}, Dir: dir, WriteBufferBytes: 64 << 10})
-	must(t, err)
-	must(t, killRun(t.Context(), s, v, func(at string, batch int) {
+	noError(t, err)
+	noError(t, killRun(t.Context(), s, v, func(at string, batch int) {
 		if fmt.Sprint(at, batch) == point {
 			fmt.Println("ready")
 			select {}
@@ -119,10 +119,10 @@ func TestStoreKilled(t *testing.T) {
 	if err != nil || len(stored.Checkpoints) == 0 || stored.Checkpoints[0].Next < 100 {
 		t.Fatalf("of what the killed processes have done %+v is left: %v", stored, err)
 	}
-	must(t, killRun(t.Context(), s, v, func(string, int) {}))
+	noError(t, killRun(t.Context(), s, v, func(string, int) {}))
 	fresh := killView()
 	whole := openStore(t, projector.StoreConfig{Views: []projector.AnyView{fresh}})
-	must(t, killRun(t.Context(), whole, fresh, func(string, int) {}))
+	noError(t, killRun(t.Context(), whole, fresh, func(string, int) {}))
 	if got, want := everything(t, v, s), everything(t, fresh, whole); got != want {
 		t.Fatalf("after kills the view is\n%s\nmade from the beginning it is\n%s", got, want)
 	}
@@ -134,8 +134,8 @@ func killStoreChild(t *testing.T, dir, point string, lines int) {
 	cmd := exec.Command(os.Args[0], "-test.run=^TestStoreChild$", "-test.v")
 	cmd.Env = append(os.Environ(), "MUSTER_TEST_VIEWS="+dir, "MUSTER_TEST_POINT="+point)
 	out, err := cmd.StdoutPipe()
-	must(t, err)
-	must(t, cmd.Start())
+	noError(t, err)
+	noError(t, cmd.Start())
 	defer func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
@@ -161,16 +161,16 @@ func everything(t *testing.T, v *projector.View[balance], s *projector.Store) st
 	t.Helper()
 	var b strings.Builder
 	for row, err := range v.All(t.Context(), s) {
-		must(t, err)
+		noError(t, err)
 		fmt.Fprintln(&b, row)
 	}
 	for row, err := range v.AllByIndex(t.Context(), s, "owner", "", projector.Prefix("owner-")) {
-		must(t, err)
+		noError(t, err)
 		fmt.Fprintln(&b, row.Key, row.Value.Owner)
 	}
 	for _, name := range []string{"updated", "deleted"} {
 		n, err := v.Count(t.Context(), s, name)
-		must(t, err)
+		noError(t, err)
 		fmt.Fprintln(&b, name, n)
 	}
 	return b.String()

@@ -28,24 +28,24 @@ func TestPageTokens(t *testing.T) {
 	h := claim(t, s, shardOf(v, 0))
 	apply(t, h, v, 1, func(r *projector.Rows[total]) {
 		for i := range 9 {
-			must(t, r.Put(fmt.Sprint("k", i), total{}))
+			noError(t, r.Put(fmt.Sprint("k", i), total{}))
 		}
 	})
 	first, err := v.Scan(t.Context(), s, projector.Limit(3))
-	must(t, err)
+	noError(t, err)
 	apply(t, h, v, 2, func(r *projector.Rows[total]) {
-		must(t, r.Delete("k2")) // the one the token stands at
-		must(t, r.Delete("k4"))
-		must(t, r.Put("k0a", total{}))
-		must(t, r.Put("k3a", total{}))
+		noError(t, r.Delete("k2")) // the one the token stands at
+		noError(t, r.Delete("k4"))
+		noError(t, r.Put("k0a", total{}))
+		noError(t, r.Put("k3a", total{}))
 	})
 	second, err := v.Scan(t.Context(), s, projector.Limit(3), projector.PageToken(first.Token))
-	must(t, err)
+	noError(t, err)
 	if got := append(keysOf(first.Rows), keysOf(second.Rows)...); !slices.Equal(got, []string{"k0", "k1", "k2", "k3", "k3a", "k5"}) {
 		t.Fatalf("two pages give %v", got)
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(first.Token)
-	must(t, err)
+	noError(t, err)
 	raw[len(raw)-1]++
 	for what, opts := range map[string][]projector.ReadOption{
 		"another order":  {projector.PageToken(first.Token), projector.Reverse()},
@@ -67,11 +67,11 @@ func FuzzPageToken(f *testing.F) {
 	h := claim(f, s, shardOf(v, 0))
 	apply(f, h, v, 1, func(r *projector.Rows[total]) {
 		for i := range 9 {
-			must(f, r.Put(fmt.Sprint("k", i), total{}))
+			noError(f, r.Put(fmt.Sprint("k", i), total{}))
 		}
 	})
 	page, err := v.Scan(f.Context(), s, projector.Limit(3))
-	must(f, err)
+	noError(f, err)
 	f.Add(page.Token)
 	f.Add("AQ")
 	f.Fuzz(func(t *testing.T, token string) {
@@ -126,9 +126,9 @@ func TestMerge(t *testing.T) {
 	for _, v := range []*projector.View[total]{plain, merged} {
 		for p := range int32(3) {
 			apply(t, claim(t, s, shardOf(v, p)), v, 1, func(r *projector.Rows[total]) {
-				must(t, r.Put("all", total{10 * int64(p+1), 1}))
-				must(t, r.Put(fmt.Sprint("own-", p), total{1, 1}))
-				must(t, r.Add("rows", 2))
+				noError(t, r.Put("all", total{10 * int64(p+1), 1}))
+				noError(t, r.Put(fmt.Sprint("own-", p), total{1, 1}))
+				noError(t, r.Add("rows", 2))
 			})
 		}
 		if n, err := v.Count(t.Context(), s, "rows"); n != 6 || err != nil {
@@ -144,7 +144,7 @@ func TestMerge(t *testing.T) {
 	for limit := 1; limit <= 7; limit++ {
 		var got, want []string
 		for row, err := range merged.All(t.Context(), s, projector.Limit(limit)) {
-			must(t, err)
+			noError(t, err)
 			got = append(got, fmt.Sprint(row.Key, row.Value.Sum))
 		}
 		if want = []string{"all60", "own-01", "own-11", "own-21"}; !slices.Equal(got, want) {
@@ -152,7 +152,7 @@ func TestMerge(t *testing.T) {
 		}
 		got = nil
 		for row, err := range plain.All(t.Context(), s, projector.Limit(limit), projector.Reverse()) {
-			must(t, err)
+			noError(t, err)
 			got = append(got, fmt.Sprint(row.Key, row.Shard))
 		}
 		if want = []string{"own-22", "own-11", "own-00", "all2", "all1", "all0"}; !slices.Equal(got, want) {
@@ -160,7 +160,7 @@ func TestMerge(t *testing.T) {
 		}
 		got = nil
 		for row, err := range merged.AllByIndex(t.Context(), s, "count", "c1", projector.Limit(limit)) {
-			must(t, err)
+			noError(t, err)
 			got = append(got, fmt.Sprint(row.Key, row.Value.Sum))
 		}
 		if want = []string{"all60", "own-01", "own-11", "own-21"}; !slices.Equal(got, want) {
@@ -190,10 +190,10 @@ func TestIndexesOfAnotherBuild(t *testing.T) {
 	s, h := open(v)
 	apply(t, h, v, 1, func(r *projector.Rows[balance]) {
 		for i := range 300 {
-			must(t, r.Put(fmt.Sprintf("k%03d", i), balance{Owner: fmt.Sprint(i % 3)}))
+			noError(t, r.Put(fmt.Sprintf("k%03d", i), balance{Owner: fmt.Sprint(i % 3)}))
 		}
 	})
-	must(t, s.Close())
+	noError(t, s.Close())
 	for step, names := range [][]string{{"b", "a"}, {}, {"a"}} {
 		v = view(names...)
 		s, h = open(v)
@@ -201,9 +201,9 @@ func TestIndexesOfAnotherBuild(t *testing.T) {
 			t.Fatalf("told %+v", told)
 		}
 		apply(t, h, v, 2, func(r *projector.Rows[balance]) {
-			must(t, r.Put("k000", balance{Owner: "1"}))
+			noError(t, r.Put("k000", balance{Owner: "1"}))
 			n := 0
-			must(t, r.Scan("k", func(string, balance) bool { n++; return n < 290 }))
+			noError(t, r.Scan("k", func(string, balance) bool { n++; return n < 290 }))
 			if n != 290 {
 				t.Fatalf("a scan that is stopped saw %d rows", n)
 			}
@@ -211,7 +211,7 @@ func TestIndexesOfAnotherBuild(t *testing.T) {
 		for _, name := range names {
 			n := 0
 			for row, err := range v.AllByIndex(t.Context(), s, name, name+"1", projector.Limit(7)) {
-				must(t, err)
+				noError(t, err)
 				if n++; row.Value.Owner != "1" {
 					t.Fatalf("index %s gives %+v", name, row)
 				}
@@ -220,7 +220,7 @@ func TestIndexesOfAnotherBuild(t *testing.T) {
 				t.Fatalf("index %s has %d rows, want 101", name, n)
 			}
 		}
-		must(t, s.Close())
+		noError(t, s.Close())
 	}
 }
 
@@ -229,7 +229,7 @@ func TestAtLeast(t *testing.T) {
 	v := projector.NewView[total]("totals")
 	s := openStore(t, projector.StoreConfig{Views: []projector.AnyView{v}})
 	h := claim(t, s, shardOf(v, 0))
-	apply(t, h, v, 5, func(r *projector.Rows[total]) { must(t, r.Put("a", total{1, 1})) })
+	apply(t, h, v, 5, func(r *projector.Rows[total]) { noError(t, r.Put("a", total{1, 1})) })
 	here, next := muster.Position{Topic: "accounts.events", Offset: 4}, muster.Position{Topic: "accounts.events", Offset: 5}
 	if got, err := v.Get(t.Context(), s, "a", projector.AtLeast(here)); got.Sum != 1 || err != nil {
 		t.Fatalf("a position that is there: %v, %v", got, err)
@@ -247,7 +247,7 @@ func TestAtLeast(t *testing.T) {
 		}
 		result <- got
 	}()
-	apply(t, h, v, 6, func(r *projector.Rows[total]) { must(t, r.Put("a", total{2, 2})) })
+	apply(t, h, v, 6, func(r *projector.Rows[total]) { noError(t, r.Put("a", total{2, 2})) })
 	if got := <-result; got.Sum != 2 {
 		t.Fatalf("the read that waited sees %v", got)
 	}
@@ -260,10 +260,10 @@ func TestServe(t *testing.T) {
 	for generation, value := range []string{"old", "new"} {
 		shard := shardOf(one, 0)
 		shard.Generation = generation
-		apply(t, claim(t, s, shard), one, 1, func(r *projector.Rows[muster.Raw]) { must(t, r.Put("k", muster.Raw(value))) })
+		apply(t, claim(t, s, shard), one, 1, func(r *projector.Rows[muster.Raw]) { noError(t, r.Put("k", muster.Raw(value))) })
 	}
 	h := claim(t, s, shardOf(two, 0))
-	apply(t, h, two, 1, func(r *projector.Rows[muster.Raw]) { must(t, r.Put("k", muster.Raw("two"))) })
+	apply(t, h, two, 1, func(r *projector.Rows[muster.Raw]) { noError(t, r.Put("k", muster.Raw("two"))) })
 	read := func(version int) string {
 		page, err := s.Read(t.Context(), projector.Query{View: "totals", Version: version, Key: "k"})
 		if err != nil {

@@ -15,6 +15,15 @@ type Target interface {
 	Drop(ctx context.Context, shard Shard) error
 }
 
+// Generations is a [Target] that keeps the generations of a shard apart, so that a rebuild goes on beside what serves. With any other, a new
+// generation takes the place of the one before: a claim of it begins with nothing, and one of an older generation fails with ErrFenced from then
+// on.
+type Generations interface {
+	Target
+	// KeepsGenerations does nothing.
+	KeepsGenerations()
+}
+
 // Holding is one shard in the hands of this instance.
 type Holding interface {
 	// Stored gives what is there: the checkpoints, without those of sources that have none, and the letters of every kind.
