@@ -59,6 +59,26 @@ func (f *Feeds) Start(ctx context.Context, reading muster.Reading, source Source
 	return s.from[source.Partition], err
 }
 
+// Check tells whether the journals are there, with the partitions their groups declare.
+func (f *Feeds) Check(ctx context.Context) error {
+	return whenSettled(ctx, func() error {
+		for topic, g := range f.groups {
+			topics, err := f.adm.ListTopics(ctx, topic)
+			if err == nil {
+				err = topics[topic].Err
+			}
+			if err != nil {
+				return f.denied("look for "+topic, topic, err)
+			}
+			if n := len(topics[topic].Partitions); n != int(g.Partitions()) {
+				return muster.Errorf(muster.FailedPrecondition, "topic %s has %d partitions, the contract of group %q says %d; use the contract of its owner",
+					topic, n, g.Name(), g.Partitions())
+			}
+		}
+		return nil
+	})
+}
+
 // check refuses offsets that are not in the journals, and notes where these end.
 func (f *Feeds) check(ctx context.Context, taps []*tap) error {
 	lows, ends := map[string]kadm.ListedOffsets{}, map[string]kadm.ListedOffsets{}

@@ -85,10 +85,14 @@ type Sharing struct {
 	admin  *kgo.Client // outside of the group
 	adm    *kadm.Client
 
-	mu   sync.Mutex // guards what follows
-	last map[int32]Holder
-	ran  bool
+	mu     sync.Mutex // guards what follows
+	last   map[int32]Holder
+	ran    bool
+	joined chan struct{} // closed at the first assignment, be it empty
 }
+
+// Joined gives a channel that is closed when the group has said for the first time what is this member's, which may be nothing.
+func (s *Sharing) Joined() <-chan struct{} { return s.joined }
 
 // Holder is who has a partition.
 type Holder struct {
@@ -107,6 +111,7 @@ func OpenSharing(config SharingConfig) (*Sharing, error) {
 	}
 	return &Sharing{
 		config: config, log: orDiscard(config.Logger), topic: config.Group.JournalTopic(config.Kafka.Prefix), admin: admin, adm: kadm.NewClient(admin),
+		joined: make(chan struct{}),
 	}, nil
 }
 
@@ -222,6 +227,11 @@ func (m *sharer) assigned(_ context.Context, _ *kgo.Client, fresh map[string][]i
 		slices.Sort(gained)
 		m.log.InfoContext(m.ctx, "partitions assigned", "group", m.config.ConsumerGroup, "partitions", gained)
 		m.gain(m.ctx, gained)
+	}
+	select {
+	case <-m.joined:
+	default:
+		close(m.joined)
 	}
 }
 

@@ -81,6 +81,10 @@ type Config struct {
 	// BatchRecords is how many commands a batch has at most. Zero means 5,000.
 	BatchRecords int
 
+	// QueryAddress is the base URL at which other processes reach this instance's queries, as http://10.0.0.7:8080. It is shown to the other
+	// instances. Empty: this instance answers only itself.
+	QueryAddress string
+
 	// ExistingTopics refuses to create topics: all must exist with the right settings.
 	ExistingTopics bool
 	// StayMember keeps the membership when Run ends, so that a restart within SessionTimeout moves no partition.

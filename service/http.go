@@ -70,7 +70,10 @@ func (s *Service) readyz(w http.ResponseWriter, r *http.Request) {
 	for _, o := range s.owners {
 		add("group "+o.group.Name(), o.ready())
 	}
-	add("partitions", s.Healthy())
+	for _, p := range s.projections {
+		add("projection "+p.String(), p.ready())
+	}
+	add("partitions", s.unstopped())
 	add("connection", s.linked())
 	writeJSON(w, err == nil, struct {
 		Ready  bool        `json:"ready"`

@@ -45,6 +45,7 @@ type metrics struct {
 	output       *prometheus.HistogramVec
 
 	subscriptions subscriptionMetrics
+	projections   projectionMetrics
 	marked        *prometheus.CounterVec
 	snapshotted   *prometheus.CounterVec
 	passes        *prometheus.HistogramVec
@@ -83,6 +84,7 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 	m.retries = m.counter("retries_total", "Executions whose handler asked for another try.", "group")
 	m.exhausted = m.counter("retries_exhausted_total", "Commands refused because the budget of their tries was used up.", "group")
 	m.subscriptions = m.newSubscriptions()
+	m.projections = m.newProjections()
 	m.marked = m.counter("dead_letters_marked_total", "Dead letters replayed or dropped by this process.", "group", "mark")
 	m.rebalances = m.counter("rebalances_total", "Changes of the assignment.", "group")
 	m.takeover = m.histogram("takeover_seconds", "How long the oldest command of a partition had waited when it was first served here.", prometheus.ExponentialBuckets(1e-2, 2, 16), "group")

@@ -20,6 +20,11 @@ var notMoved = map[string]string{
 	"muster_subscription_lag_events":   "needs a subscription",
 	"muster_dead_letters_marked_total": "needs an operator",
 	"muster_snapshots_ignored_total":   "needs a snapshot that cannot be used",
+
+	"muster_projection_failures_total":  "needs an event that fails",
+	"muster_projection_faults_total":    "needs brokers that are away",
+	"muster_projection_abandoned_total": "needs a function that does not return",
+	"muster_projection_rebuilds_total":  "needs a damaged view store",
 }
 
 // A live service that has done work shows every metric of docs/metrics.md, with just these labels, and no other.
@@ -48,7 +53,7 @@ func TestLiveServiceShowsWhatIsDocumented(t *testing.T) {
 		}
 		st.credited.Emit(r, credited(in))
 		return *r.State(), nil
-	}))
+	}), st.totals())
 	for _, amount := range []int64{1, 13} {
 		_, err := st.deposit.Call(st.within(20*time.Second), s.Client(), "acc-1", deposit{Amount: amount})
 		if (err != nil) != (amount == 13) {
@@ -62,6 +67,7 @@ func TestLiveServiceShowsWhatIsDocumented(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	st.until("snapshots were written", func() bool { return len(series(t, st.metrics, "muster_snapshot_seconds", nil)) > 0 })
+	st.until("a view had a batch", func() bool { return len(series(t, st.metrics, "muster_projection_batch_seconds", nil)) > 0 })
 	families, err := st.metrics.Gather()
 	if err != nil {
 		t.Fatal(err)

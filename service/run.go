@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/projector"
 )
 
 // Run works until ctx ends: it reads replies, joins the groups it owns, recovers, decides. Then it drains: no new commands, the batches
@@ -29,7 +30,7 @@ func (s *Service) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var all sync.WaitGroup
-	errs := make([]error, len(s.owners)+len(s.readers)+1)
+	errs := make([]error, len(s.owners)+len(s.readers)+len(s.projections)+1)
 	reading, stopReading := context.WithCancel(hard)
 	defer stopReading()
 	all.Add(1)
@@ -60,6 +61,15 @@ func (s *Service) Run(ctx context.Context) error {
 			}
 		})
 	}
+	for i, p := range s.projections {
+		owning.Go(func() {
+			if err := p.run(ctx, s.board.touch); err != nil {
+				errs[len(s.owners)+len(s.readers)+i+1] = err
+				stop() // likewise
+			}
+		})
+	}
+	all.Go(func() { s.gaugeProjections(reading) })
 	<-ctx.Done()
 	overtime := time.AfterFunc(s.cfg.drainTimeout(), kill)
 	defer overtime.Stop()
@@ -85,10 +95,11 @@ func (s *Service) Run(ctx context.Context) error {
 	return err
 }
 
-// Ready tells whether the service can do its work: replies are read, the groups it owns are joined, every partition assigned to it serves,
-// and the brokers accept its certificate and credentials. The error says what is missing; nil means ready.
+// Ready tells whether the service can do its work: replies are read, the groups it owns and those of its projections are joined, every partition
+// assigned to it serves, its shards of projections are claimed, and the brokers accept its certificate and credentials. How far projections
+// are, and whether one is stopped, is not asked: see [Service.Projections]. The error says what is missing; nil means ready.
 func (s *Service) Ready() error {
-	if err := s.Healthy(); err != nil {
+	if err := s.unstopped(); err != nil {
 		return err
 	}
 	if err := s.reading(); err != nil {
@@ -96,6 +107,11 @@ func (s *Service) Ready() error {
 	}
 	for _, o := range s.owners {
 		if err := o.ready(); err != nil {
+			return err
+		}
+	}
+	for _, p := range s.projections {
+		if err := p.ready(); err != nil {
 			return err
 		}
 	}
@@ -122,8 +138,22 @@ func (s *Service) AwaitReady(ctx context.Context) error {
 
 var errStopped = errors.New("partition stopped")
 
-// Healthy tells whether the service moves: it has not ended and no partition is stopped. The error names the first fault.
+// Healthy tells whether the service moves: it has not ended, and no partition and no shard of a projection is stopped. The error names the
+// first fault.
 func (s *Service) Healthy() error {
+	if err := s.unstopped(); err != nil {
+		return err
+	}
+	for _, p := range s.Projections() {
+		if p.State == projector.Stopped {
+			return fmt.Errorf("projection %s: shard %d: %w (%s)", p.Projection, p.Shard, errStopped, p.Reason)
+		}
+	}
+	return nil
+}
+
+// unstopped tells whether what the service owns moves. Readiness takes no more: a projection that is stopped keeps the others from nothing.
+func (s *Service) unstopped() error {
 	if err := s.ended(); err != nil {
 		return err
 	}

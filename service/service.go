@@ -14,12 +14,13 @@ import (
 	"github.com/seed-3eec0498/muster/journal"
 	"github.com/seed-3eec0498/muster/kafka"
 	"github.com/seed-3eec0498/muster/producer"
+	"github.com/seed-3eec0498/muster/projector"
 )
 
-// Part is what a service can be opened with: an aggregate or a handler, which makes it the owner of their group, or a [muster.Subscription],
-// which it runs for as long as it runs itself. The parts that own one group are put together: at most one aggregate, one catch-all, one handler
-// for each command.
-type Part interface{ Group() *muster.Group }
+// Part is what a service can be opened with: an aggregate or a handler, which makes it the owner of their group, or what it runs for as long as
+// it runs itself: a [muster.Subscription], or a projection ([projector.Part]). The parts that own one group are put together: at most one
+// aggregate, one catch-all, one handler for each command. [Open] refuses everything else.
+type Part any
 
 // owning is a part that makes the service an owner.
 type owning interface{ Behaviour() *muster.Behaviour }
@@ -40,6 +41,10 @@ type Service struct {
 	owners  []*owner
 	readers []*subscriber // the subscriptions among the parts
 
+	projections []*projection
+	control     *consumer.Table  // what operators want of them; nil where there are none
+	views       *projector.Store // nil where there are no views
+
 	started chan struct{} // closed when Run begins to read replies
 	closed  chan struct{} // closed by Close, or when Run ends
 	once    sync.Once     // closes closed and what Open opened
@@ -55,7 +60,7 @@ var ErrClosed = errors.New("service: closed")
 // Open checks everything it can: the settings, the contracts, the brokers, the topics, the data directory. It reports all faults of a
 // kind at once. A service without parts owns nothing and has just its client. What Open opened is closed by Close, or at the end of Run.
 func Open(ctx context.Context, cfg Config, parts ...Part) (*Service, error) {
-	owners, subscriptions, faults := cfg.sort(parts)
+	owners, subscriptions, projections, faults := cfg.sort(parts)
 	behaviours, err := check(cfg, owners)
 	if err = errors.Join(err, faults); err != nil {
 		return nil, err
@@ -72,7 +77,7 @@ func Open(ctx context.Context, cfg Config, parts ...Part) (*Service, error) {
 		metrics: newMetrics(cfg.Metrics), started: make(chan struct{}), closed: make(chan struct{}),
 	}
 	s.board = newBoard(s.clock.Now)
-	if err := s.open(ctx, behaviours, subscriptions); err != nil {
+	if err := s.open(ctx, behaviours, subscriptions, projections); err != nil {
 		s.shut()
 		return nil, err
 	}
@@ -93,8 +98,8 @@ func check(cfg Config, parts []owning) ([]*muster.Behaviour, error) {
 	return behaviours, errors.Join(faults...)
 }
 
-func (s *Service) open(ctx context.Context, behaviours []*muster.Behaviour, subscriptions []*muster.Subscription) error {
-	ids, replies, err := s.topics(ctx, behaviours)
+func (s *Service) open(ctx context.Context, behaviours []*muster.Behaviour, subscriptions []*muster.Subscription, projections []projector.Part) error {
+	ids, replies, err := s.topics(ctx, behaviours, len(projections) > 0)
 	if err != nil {
 		return err
 	}
@@ -105,7 +110,7 @@ func (s *Service) open(ctx context.Context, behaviours []*muster.Behaviour, subs
 	to := muster.ReplyTo{Topic: topic, Partition: kafka.Partition(s.name, replies)}
 	s.client = muster.NewClient(muster.ClientConfig{
 		Sender: s.sender, Codec: s.cfg.codec(), ReplyTo: to, Timeout: s.cfg.CallTimeout, Ready: s.awaitReplies, Now: s.clock.Now,
-		Middleware: s.metrics.around(s.cfg.Sending), Tracer: s.cfg.Tracer,
+		Middleware: s.metrics.around(s.cfg.Sending), Tracer: s.cfg.Tracer, Views: s,
 	})
 	s.replies, err = consumer.OpenReplies(ctx, consumer.RepliesConfig{
 		Kafka: s.cfg.connection(), Service: s.cfg.Name, Partition: to.Partition, Partitions: replies, Deliver: s.client.Deliver, Step: s.client.DeliverStep, Logger: s.log,
@@ -143,8 +148,14 @@ func (s *Service) open(ctx context.Context, behaviours []*muster.Behaviour, subs
 		}
 		s.readers = append(s.readers, one)
 	}
+	if err := s.openProjections(ctx, projections); err != nil {
+		return err
+	}
 	s.gauges()
 	s.linkMetrics()
+	for _, p := range s.projections {
+		s.metrics.projections.begin(p.String())
+	}
 	for _, o := range s.owners {
 		s.metrics.begin(o.group.Name())
 	}
@@ -152,7 +163,7 @@ func (s *Service) open(ctx context.Context, behaviours []*muster.Behaviour, subs
 }
 
 // topics makes or checks all topics the service needs; it gives their ids by group, and the partition count of the reply topic.
-func (s *Service) topics(ctx context.Context, behaviours []*muster.Behaviour) (map[string]kafka.TopicIDs, int32, error) {
+func (s *Service) topics(ctx context.Context, behaviours []*muster.Behaviour, projections bool) (map[string]kafka.TopicIDs, int32, error) {
 	admin, err := kafka.OpenAdmin(ctx, s.cfg.connection())
 	if err != nil {
 		return nil, 0, err
@@ -167,6 +178,9 @@ func (s *Service) topics(ctx context.Context, behaviours []*muster.Behaviour) (m
 		topics, err := admin.EnsureGroup(ctx, b.Group(), create)
 		faults = append(faults, err)
 		ids[b.Group().Name()] = topics
+	}
+	if projections {
+		faults = append(faults, admin.EnsureControl(ctx, s.cfg.Name, create))
 	}
 	replies, err := admin.EnsureReplies(ctx, s.cfg.Name, s.cfg.replyPartitions(), create)
 	faults = append(faults, err)
@@ -255,6 +269,7 @@ func (s *Service) shut() {
 		for _, o := range s.owners {
 			o.close()
 		}
+		s.shutProjections()
 		if s.replies != nil {
 			s.replies.Close()
 		}

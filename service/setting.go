@@ -89,6 +89,7 @@ func settings() []setting {
 		number("slots", "transactional producers of a lane", "4", func(c *Config) *int { return &c.Slots }),
 		number("reply-partitions", "partitions of the reply topic when it is created", "12", func(c *Config) *int { return &c.ReplyPartitions }),
 		number("batch-records", "the most commands of a batch", "5000", func(c *Config) *int { return &c.BatchRecords }),
+		text("query-address", "base URL at which other processes reach this instance's queries", "none", func(c *Config) *string { return &c.QueryAddress }),
 		toggle("existing-topics", "refuse to create topics", func(c *Config) *bool { return &c.ExistingTopics }),
 		toggle("stay-member", "keep the membership over a restart", func(c *Config) *bool { return &c.StayMember }),
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/consumer"
+	"github.com/seed-3eec0498/muster/projector"
 )
 
 // subscriber is one subscription on its way through this service.
@@ -19,8 +20,8 @@ type subscriber struct {
 	labels  []string // group and name
 }
 
-// sort tells the parts that own from the subscriptions, and says what is wrong with the latter.
-func (c Config) sort(parts []Part) (owners []owning, subscriptions []*muster.Subscription, err error) {
+// sort tells the parts that own from those that read, and says what is wrong with the latter.
+func (c Config) sort(parts []Part) (owners []owning, subscriptions []*muster.Subscription, projections []projector.Part, err error) {
 	var faults []error
 	names := map[string]bool{}
 	for _, part := range parts {
@@ -34,11 +35,13 @@ func (c Config) sort(parts []Part) (owners []owning, subscriptions []*muster.Sub
 			}
 			names[part.Name()] = true
 			subscriptions = append(subscriptions, part)
+		case projector.Part:
+			projections = append(projections, part)
 		default:
-			faults = append(faults, fmt.Errorf("service %s: %T is no part of a service; give an aggregate, a handler or a subscription", c.Name, part))
+			faults = append(faults, fmt.Errorf("service %s: %T is no part of a service; give an aggregate, a handler, a subscription or a projection", c.Name, part))
 		}
 	}
-	return owners, subscriptions, errors.Join(faults...)
+	return owners, subscriptions, projections, errors.Join(append(faults, c.checkProjections(projections))...)
 }
 
 // Subscribe reads a group's events and hands them to the functions of the subscription until ctx ends, which gives nil, or everything has been

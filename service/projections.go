@@ -1,0 +1,127 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/projector"
+)
+
+// Projections says what the shards of projections that this instance holds are doing, in the order of the parts.
+func (s *Service) Projections() []projector.Status {
+	var all []projector.Status
+	for _, p := range s.projections {
+		all = append(all, p.runner.Status()...)
+	}
+	return all
+}
+
+// Views reads the views of this service, as far as this instance holds them. It is nil where there are none.
+func (s *Service) Views() projector.Reader {
+	if s.views == nil {
+		return nil
+	}
+	return s.views
+}
+
+// Placement tells which instance holds each shard of a projection now, with the address at which it answers queries: of one of the parts, by
+// name and version, 0 for the newest. A replicated one is held by every instance that runs it.
+func (s *Service) Placement(ctx context.Context, name string, version int) (map[int32]projector.Instance, error) {
+	p, err := s.projection(name, version)
+	if err != nil {
+		return nil, err
+	}
+	if p.sharing == nil {
+		return map[int32]projector.Instance{projector.Whole: {Name: s.name, Address: s.cfg.QueryAddress}}, nil
+	}
+	return shares{p.sharing, true}.Placement(ctx)
+}
+
+// projection finds one of the parts; version 0 is the newest.
+func (s *Service) projection(name string, version int) (*projection, error) {
+	var found *projection
+	for _, p := range s.projections {
+		if p.Name() == name && (version == p.Version() || version == 0 && (found == nil || found.Version() < p.Version())) {
+			found = p
+		}
+	}
+	if found == nil {
+		return nil, muster.Errorf(muster.NotFound, "service %s runs no projection %q of version %d (0: any); give it to Open as a part", s.cfg.Name, name, version)
+	}
+	return found, nil
+}
+
+// awaitInterval is the pause before a shard that nobody is known to hold is looked for again.
+const awaitInterval = 20 * time.Millisecond
+
+// AwaitView implements [muster.ViewHost]: it returns when a projection of this service has applied the journal up to pos. While the shard is
+// moving it waits. Errors are those of [projector.Runner.Await]; where another instance holds the shard, the error is that of a
+// [projector.NotHeldError].
+func (s *Service) AwaitView(ctx context.Context, name string, version int, pos muster.Position) error {
+	p, err := s.projection(name, version)
+	if err != nil {
+		return err
+	}
+	for {
+		err := p.runner.Await(ctx, pos)
+		moved, is := errors.AsType[*projector.NotHeldError](err)
+		if !is {
+			return err
+		}
+		holder, known := s.holder(ctx, p, moved.Shard)
+		if known && holder.Name != s.name {
+			return err
+		}
+		timer := time.NewTimer(awaitInterval)
+		select {
+		case <-timer.C:
+		case <-s.closed:
+			timer.Stop()
+			return muster.ErrShuttingDown
+		case <-ctx.Done():
+			timer.Stop()
+			return muster.Errorf(muster.CodeOf(ctx.Err()), "projection %s: no instance held shard %d in time", p.Definition, moved.Shard)
+		}
+	}
+}
+
+// holder tells who has a shard, as far as that can be seen now.
+func (s *Service) holder(ctx context.Context, p *projection, shard int32) (projector.Instance, bool) {
+	all, err := s.Placement(ctx, p.Name(), p.Version())
+	if err != nil {
+		return projector.Instance{}, false
+	}
+	holder, known := all[shard]
+	return holder, known
+}
+
+// shutProjections closes what openProjections opened.
+func (s *Service) shutProjections() {
+	for _, p := range s.projections {
+		p.close()
+	}
+	if s.views != nil {
+		if err := s.views.Close(); err != nil {
+			s.log.Error("the view store did not close cleanly; it is checked at the next start", "error", err)
+		}
+	}
+	if s.control != nil {
+		s.control.Close()
+	}
+}
+
+func (s *Service) controlTopic() string { return muster.ControlTopic(s.cfg.Prefix, s.cfg.Name) }
+
+// observe gives what the runners tell.
+func (s *Service) observe() projector.Observe {
+	o := s.metrics.projections.observe()
+	o.Changed = func(projector.Status) { s.board.touch() } // whoever waits for readiness looks again
+	return o
+}
+
+// foreign is called for a journal record that the toolkit did not write.
+func (s *Service) foreign(group string, _ muster.Position) {
+	s.metrics.foreign.WithLabelValues(group).Inc()
+}
