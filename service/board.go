@@ -131,6 +131,14 @@ func (b *board) count(group string, state State) int {
 	return n
 }
 
+// is tells whether a partition is in a state for a reason.
+func (b *board) is(group string, partition int32, state State, reason string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.by[boardKey{group, partition}]
+	return s.State == state && s.Reason == reason
+}
+
 func (b *board) state(group string, partition int32) State {
 	b.mu.Lock()
 	defer b.mu.Unlock()

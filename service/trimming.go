@@ -1,0 +1,184 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"time"
+
+	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/consumer"
+)
+
+// trimming removes old events from one partition of the journal. Each step is whole by itself, so it may end after any of them:
+//
+//	pass ─▶ read the snapshots back, compare with the store ─▶ read the journal, and for every so many events that may go:
+//	    hold the partition ─▶ mark and tombstones in one transaction ─▶ recover, serve
+//
+// The base is committed, seen and compared before the first tombstone is written. It cannot get worse afterwards: later passes only put newer
+// states over it, and whoever writes them is fenced.
+type trimming struct {
+	o         *owner
+	s         *snapshots
+	tenure    *tenure
+	partition int32
+	olderThan time.Time
+
+	base    map[string]baseState
+	mark    muster.TrimMark   // as it was written last, or will be
+	gone    map[string]uint64 // by aggregate: the tombstones that lie in the journal already
+	some    []muster.EventKey // chosen and not removed yet
+	removed int
+}
+
+// baseState is what the snapshots topic has of one aggregate.
+type baseState struct {
+	revision uint64
+	offset   int64
+	sum      uint64 // of the data
+}
+
+// trimPiece is how many events one transaction removes, unless a test wants fewer. The partition is on hold meanwhile.
+const trimPiece = 20_000
+
+var errBaseDiffers = errors.New("the snapshots that were read back are not what the store has")
+
+func (t *trimming) run(ctx context.Context) error {
+	pass, err := t.s.pass(ctx, t.partition, true)
+	if err != nil {
+		return err
+	}
+	t.o.cfg.failpoint("trim-pass")
+	err = t.readBack(ctx, pass)
+	if errors.Is(err, errBaseDiffers) { // an instance with another encoding of the same states was here; all of them once more
+		t.o.log.Warn("all states are written as snapshots again", "group", t.o.group.Name(), "partition", t.partition, "error", err)
+		if pass, err = t.s.passFrom(ctx, t.partition, 0, true); err != nil {
+			return err
+		}
+		err = t.readBack(ctx, pass)
+	}
+	if err != nil {
+		return fmt.Errorf("nothing was trimmed: %w", err)
+	}
+	t.o.cfg.failpoint("trim-base")
+	return t.remove(ctx, pass)
+}
+
+// readBack reads the snapshots as whoever recovers from them would, and compares: with the pass just written, and state by state with the store.
+func (t *trimming) readBack(ctx context.Context, pass *muster.SnapshotPass) error {
+	t.base = map[string]baseState{}
+	seed := maphash.MakeSeed()
+	found, err := consumer.ReadSnapshots(ctx, t.o.reader, t.partition, func(s muster.StoredState) error {
+		if err := t.o.processor.CheckState(t.partition, &s); err != nil {
+			return &consumer.SnapshotFault{Reason: snapshotsNewerState, Cause: err}
+		}
+		t.base[s.AggregateID] = baseState{s.Revision, s.Offset, maphash.Bytes(seed, s.Data)}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case len(found.Faults) > 0:
+		return fmt.Errorf("%w: %w", errBaseDiffers, found.Faults[0])
+	case found.Pass == nil || !samePass(found.Pass, pass):
+		return fmt.Errorf("%w: the pass up to offset %d was written, and another one is there", errBaseDiffers, pass.Journal)
+	}
+	t.mark = muster.TrimMark{Partition: t.partition, Pass: pass.Journal, Snapshots: found.Next}
+	different := 0
+	_, err = t.o.states.Changed(t.partition, 0, func(s muster.StoredState) error {
+		b, has := t.base[s.AggregateID]
+		later := s.Offset >= pass.Journal // decided since
+		switch {
+		case !has && later, has && later && b.revision < s.Revision:
+		case has && b == baseState{s.Revision, s.Offset, maphash.Bytes(seed, s.Data)}:
+		default:
+			different++
+		}
+		return ctx.Err()
+	})
+	if err == nil && different > 0 {
+		err = fmt.Errorf("%w: %d states differ or are missing", errBaseDiffers, different)
+	}
+	return err
+}
+
+func samePass(a, b *muster.SnapshotPass) bool {
+	return a.Journal == b.Journal && a.Answers == b.Answers && a.LastEvent == b.LastEvent && a.LastAt == b.LastAt && a.TopicID == b.TopicID && a.States == b.States
+}
+
+// remove goes over the journal and removes what may go.
+func (t *trimming) remove(ctx context.Context, pass *muster.SnapshotPass) error {
+	ends, err := consumer.EndOffsets(ctx, t.o.reader, []int32{t.partition})
+	if err != nil {
+		return err
+	}
+	stalled := func(at int64) { t.o.unblock(ctx, t.partition, at) }
+	already, err := consumer.ReadTrimming(ctx, t.o.reader, t.partition, 0, ends[t.partition], stalled)
+	if err != nil {
+		return err
+	}
+	t.gone = already.Gone
+	if already.Mark != nil {
+		t.mark.Before = already.Mark.Before
+	}
+	_, err = consumer.ReadJournal(ctx, t.o.reader, t.partition, 0, min(pass.Answers, pass.Journal), func(events []muster.Event) error {
+		for i := range events {
+			e := &events[i]
+			if !e.Time.Before(t.olderThan) {
+				return errEnough
+			}
+			if e.Revision >= t.base[e.AggregateID].revision || e.Revision <= t.gone[e.AggregateID] {
+				continue
+			}
+			t.some = append(t.some, muster.EventKey{AggregateID: e.AggregateID, Revision: e.Revision})
+			t.mark.Before = max(t.mark.Before, e.Offset+1)
+			if len(t.some) < t.s.piece {
+				continue
+			}
+			if err := t.flush(ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, stalled)
+	if err != nil && !errors.Is(err, errEnough) {
+		return err
+	}
+	return t.flush(ctx)
+}
+
+// flush removes what was chosen. The lanes know where their next events will lie, so they may not be at work on the partition, and it is read
+// again afterwards, as after any other writer.
+func (t *trimming) flush(ctx context.Context) error {
+	if len(t.some) == 0 {
+		return nil
+	}
+	t.tenure.turn.Lock()
+	defer t.tenure.turn.Unlock()
+	o, p := t.o, t.partition
+	if !o.board.is(o.group.Name(), p, Serving, "") {
+		return ErrTrimBusy // something else goes on; who does that lets it serve again
+	}
+	o.consumer.Hold(p)
+	o.board.set(o.group.Name(), p, Recovering, "trimming", nil)
+	_ = o.consumer.Quiet(t.tenure.ctx, p)
+	o.awaitHands(t.tenure.ctx, p)
+	if t.tenure.ctx.Err() != nil {
+		return ErrTrimBusy
+	}
+	if !o.board.is(o.group.Name(), p, Recovering, "trimming") {
+		return ErrTrimBusy // a lane has suspended the partition, and it will be recovered as soon as the turn is free
+	}
+	t.mark.Time = o.clock.Now()
+	err := o.producer.WriteTrim(ctx, &t.mark, t.some)
+	if err == nil {
+		o.metrics.trimmed.WithLabelValues(o.group.Name()).Add(float64(len(t.some)))
+		t.removed += len(t.some)
+		t.some = t.some[:0]
+	}
+	o.cfg.failpoint("trimmed")
+	o.processor.Drop(p)
+	o.recover(t.tenure, p)
+	return err
+}
