@@ -26,6 +26,8 @@ type snapshots struct {
 	wake  chan struct{}     // has room for one; stored puts, run takes
 	trims chan *trimRequest // ask puts, run takes
 
+	passing sync.Mutex // held over a pass, so that none lays what it read before over what another wrote since
+
 	mu     sync.Mutex          // guards what follows
 	due    []int32             // partitions to go over, each once
 	queued map[int32]bool      // which ones are in due or in hand
@@ -143,6 +145,8 @@ func (o *owner) served() []int32 {
 
 // pass writes what has changed since the last pass; with always it writes a pass even when nothing has. An error has been logged.
 func (s *snapshots) pass(ctx context.Context, p int32, always bool) (*muster.SnapshotPass, error) {
+	s.passing.Lock()
+	defer s.passing.Unlock()
 	covered, err := s.o.states.Covered(p)
 	if err != nil {
 		return nil, err
@@ -150,7 +154,14 @@ func (s *snapshots) pass(ctx context.Context, p int32, always bool) (*muster.Sna
 	return s.passFrom(ctx, p, covered, always)
 }
 
-// passFrom is pass for states whose last event lies at a journal offset or behind it.
+// passAll writes a pass with all states, whatever was written before.
+func (s *snapshots) passAll(ctx context.Context, p int32) (*muster.SnapshotPass, error) {
+	s.passing.Lock()
+	defer s.passing.Unlock()
+	return s.passFrom(ctx, p, 0, true)
+}
+
+// passFrom writes a pass with the states whose last event lies at a journal offset or behind it.
 func (s *snapshots) passFrom(ctx context.Context, p int32, covered int64, always bool) (*muster.SnapshotPass, error) {
 	began := time.Now()
 	written, pass, err := s.write(ctx, p, covered, always)

@@ -53,7 +53,7 @@ func (t *trimming) run(ctx context.Context) error {
 	err = t.readBack(ctx, pass)
 	if errors.Is(err, errBaseDiffers) { // an instance with another encoding of the same states was here; all of them once more
 		t.o.log.Warn("all states are written as snapshots again", "group", t.o.group.Name(), "partition", t.partition, "error", err)
-		if pass, err = t.s.passFrom(ctx, t.partition, 0, true); err != nil {
+		if pass, err = t.s.passAll(ctx, t.partition); err != nil {
 			return err
 		}
 		err = t.readBack(ctx, pass)
