@@ -45,17 +45,17 @@ func startPieces(t *testing.T, cfg service.Config, piece int, parts ...service.P
 // halfway is between the deposits before and the late ones.
 func halfway() time.Time { return time.Now().Add(30 * time.Minute) }
 
-// committed reads all committed records of the only partition of a topic, by offset.
-func (st *stage) committed(topic string) map[int64]*kgo.Record {
+// committed reads all committed records of the only partition of a topic, by offset, and gives its end.
+func (st *stage) committed(topic string) (all map[int64]*kgo.Record, to int64) {
 	st.t.Helper()
 	ends, err := kadm.NewClient(st.raw).ListCommittedOffsets(st.t.Context(), topic)
 	if err != nil {
 		st.t.Fatal(err)
 	}
 	end, _ := ends.Lookup(topic, 0)
-	all := map[int64]*kgo.Record{}
+	all = map[int64]*kgo.Record{}
 	if end.Offset <= 0 {
-		return all
+		return all, 0
 	}
 	client, err := kgo.NewClient(kgo.SeedBrokers(st.brokers...), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().At(0)}}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
@@ -76,14 +76,15 @@ func (st *stage) committed(topic string) map[int64]*kgo.Record {
 			}
 		})
 	}
-	return all
+	return all, end.Offset
 }
 
 // removed gives what the journal's tombstones remove, and the last mark.
 func (st *stage) removed() (map[muster.EventKey]bool, *muster.TrimMark) {
 	st.t.Helper()
 	gone, last, at := map[muster.EventKey]bool{}, (*muster.TrimMark)(nil), int64(-1)
-	for offset, r := range st.committed(st.group.JournalTopic("")) {
+	records, _ := st.committed(st.group.JournalTopic(""))
+	for offset, r := range records {
 		if key, is := kafka.DecodeTombstone(r); is {
 			gone[key] = true
 		}
@@ -131,11 +132,10 @@ func (c *copied) config(dir string) service.Config {
 // journalTo copies the journal up to an offset; negative: to its end. With all the events that were trimmed are still there.
 func (c *copied) journalTo(to int64, all bool) {
 	c.t.Helper()
-	from, topic := c.committed(c.group.JournalTopic("")), c.group.JournalTopic(c.prefix)
+	from, end := c.committed(c.group.JournalTopic(""))
+	topic := c.group.JournalTopic(c.prefix)
 	if to < 0 {
-		for offset := range from {
-			to = max(to, offset+1)
-		}
+		to = end
 	}
 	var records []*kgo.Record
 	for ; c.next < to; c.next++ {
@@ -155,11 +155,8 @@ func (c *copied) journalTo(to int64, all bool) {
 // snapshots copies the snapshots that change lets through. The journal's copy is another topic, so the pass is rewritten.
 func (c *copied) snapshots(change func(*muster.StoredState) bool) {
 	c.t.Helper()
-	all, topic := c.committed(c.group.SnapshotTopic("")), c.group.SnapshotTopic(c.prefix)
-	end := int64(0)
-	for offset := range all {
-		end = max(end, offset+1)
-	}
+	all, end := c.committed(c.group.SnapshotTopic(""))
+	topic := c.group.SnapshotTopic(c.prefix)
 	var records []*kgo.Record
 	for offset := range end {
 		if all[offset] == nil {

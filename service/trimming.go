@@ -151,8 +151,8 @@ func (t *trimming) remove(ctx context.Context, pass *muster.SnapshotPass) error 
 // flush removes what was chosen. The lanes know where their next events will lie, so they may not be at work on the partition, and it is read
 // again afterwards, as after any other writer.
 func (t *trimming) flush(ctx context.Context) error {
-	if len(t.some) == 0 {
-		return nil
+	if len(t.some) == 0 || ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	t.tenure.turn.Lock()
 	defer t.tenure.turn.Unlock()
