@@ -31,3 +31,6 @@ func (p *Producer) WriteTrim(ctx context.Context, mark *muster.TrimMark, gone []
 	}
 	return p.keeper.keep(ctx, mark.Partition, records, mark.Snapshots)
 }
+
+// SettleKept makes the outcome of what [Producer.WriteTrim] or [Producer.WriteSnapshots] wrote last certain, as [Lane.Settle] does for decisions.
+func (p *Producer) SettleKept(ctx context.Context) error { return p.keeper.Settle(ctx) }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"strings"
 	"time"
 
 	"github.com/seed-3eec0498/muster"
@@ -131,7 +132,7 @@ func (t *trimming) remove(ctx context.Context, pass *muster.SnapshotPass) error 
 			if e.Revision >= t.base[e.AggregateID].revision || e.Revision <= t.gone[e.AggregateID] {
 				continue
 			}
-			t.some = append(t.some, muster.EventKey{AggregateID: e.AggregateID, Revision: e.Revision})
+			t.some = append(t.some, muster.EventKey{AggregateID: strings.Clone(e.AggregateID), Revision: e.Revision})
 			t.mark.Before = max(t.mark.Before, e.Offset+1)
 			if len(t.some) < t.s.piece {
 				continue
@@ -178,6 +179,10 @@ func (t *trimming) flush(ctx context.Context) error {
 		t.some = t.some[:0]
 	}
 	o.cfg.failpoint("trimmed")
+	again := pause{}
+	for errors.Is(err, muster.ErrUnknown) && o.producer.SettleKept(t.tenure.ctx) != nil && again.wait(t.tenure.ctx) {
+		continue // an undecided transaction would hide the rest of the journal from who reads it again
+	}
 	o.processor.Drop(p)
 	o.recover(t.tenure, p)
 	return err
