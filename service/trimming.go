@@ -183,7 +183,20 @@ func (t *trimming) flush(ctx context.Context) error {
 	for errors.Is(err, muster.ErrUnknown) && o.producer.SettleKept(t.tenure.ctx) != nil && again.wait(t.tenure.ctx) {
 		continue // an undecided transaction would hide the rest of the journal from who reads it again
 	}
+	t.decided(t.tenure.ctx)
 	o.processor.Drop(p)
 	o.recover(t.tenure, p)
 	return err
+}
+
+// decided returns when the end marker of the transaction lies in the journal. A commit is told before that (KIP-98), and a recovery that took the
+// high watermark in between would have the marker for another writer's record. What goes wrong here goes wrong in the recovery, too, and is told there.
+func (t *trimming) decided(ctx context.Context) {
+	at, held := t.o.states.Checkpoint(t.partition)
+	ends, err := consumer.EndOffsets(ctx, t.o.reader, []int32{t.partition})
+	if err != nil || !held || at.Next >= ends[t.partition] {
+		return
+	}
+	_, _ = consumer.ReadJournal(ctx, t.o.reader, t.partition, at.Next, ends[t.partition], func([]muster.Event) error { return nil },
+		func(at int64) { t.o.unblock(ctx, t.partition, at) })
 }
