@@ -43,7 +43,13 @@ type baseState struct {
 // trimPiece is how many events one transaction removes, unless a test wants fewer. The partition is on hold meanwhile.
 const trimPiece = 20_000
 
-var errBaseDiffers = errors.New("the snapshots that were read back are not what the store has")
+// passPatience is how long a pass that was committed may stay hidden: Kafka tells of a commit before the markers are written that show it.
+const passPatience = 10 * time.Second
+
+var (
+	errBaseDiffers = errors.New("the snapshots that were read back are not what the store has")
+	errPassHidden  = errors.New("the pass that was written is not there")
+)
 
 func (t *trimming) run(ctx context.Context) error {
 	pass, err := t.s.pass(ctx, t.partition, true)
@@ -51,19 +57,29 @@ func (t *trimming) run(ctx context.Context) error {
 		return err
 	}
 	t.o.cfg.failpoint("trim-pass")
-	err = t.readBack(ctx, pass)
-	if errors.Is(err, errBaseDiffers) { // an instance with another encoding of the same states was here; all of them once more
+	err = t.seen(ctx, pass)
+	if errors.Is(err, errBaseDiffers) || errors.Is(err, errPassHidden) && ctx.Err() == nil { // an instance with another encoding of the same states was here; all of them once more
 		t.o.log.Warn("all states are written as snapshots again", "group", t.o.group.Name(), "partition", t.partition, "error", err)
 		if pass, err = t.s.passAll(ctx, t.partition); err != nil {
 			return err
 		}
-		err = t.readBack(ctx, pass)
+		err = t.seen(ctx, pass)
 	}
 	if err != nil {
 		return fmt.Errorf("nothing was trimmed: %w", err)
 	}
 	t.o.cfg.failpoint("trim-base")
 	return t.remove(ctx, pass)
+}
+
+// seen is readBack once the pass is visible.
+func (t *trimming) seen(ctx context.Context, pass *muster.SnapshotPass) error {
+	began, again := time.Now(), pause{}
+	err := t.readBack(ctx, pass)
+	for errors.Is(err, errPassHidden) && time.Since(began) < passPatience && again.wait(ctx) {
+		err = t.readBack(ctx, pass)
+	}
+	return err
 }
 
 // readBack reads the snapshots as whoever recovers from them would, and compares: with the pass just written, and state by state with the store.
@@ -80,10 +96,10 @@ func (t *trimming) readBack(ctx context.Context, pass *muster.SnapshotPass) erro
 	switch {
 	case err != nil:
 		return err
+	case found.Pass == nil || !samePass(found.Pass, pass):
+		return fmt.Errorf("%w: it reaches journal offset %d", errPassHidden, pass.Journal)
 	case len(found.Faults) > 0:
 		return fmt.Errorf("%w: %w", errBaseDiffers, found.Faults[0])
-	case found.Pass == nil || !samePass(found.Pass, pass):
-		return fmt.Errorf("%w: the pass up to offset %d was written, and another one is there", errBaseDiffers, pass.Journal)
 	}
 	t.mark = muster.TrimMark{Partition: t.partition, Pass: pass.Journal, Snapshots: found.Next}
 	different := 0
