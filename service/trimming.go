@@ -58,7 +58,7 @@ func (t *trimming) run(ctx context.Context) error {
 	}
 	t.o.cfg.failpoint("trim-pass")
 	err = t.seen(ctx, pass)
-	if errors.Is(err, errBaseDiffers) || errors.Is(err, errPassHidden) && ctx.Err() == nil { // an instance with another encoding of the same states was here; all of them once more
+	if errors.Is(err, errBaseDiffers) { // an instance with another encoding of the same states was here; all of them once more
 		t.o.log.Warn("all states are written as snapshots again", "group", t.o.group.Name(), "partition", t.partition, "error", err)
 		if pass, err = t.s.passAll(ctx, t.partition); err != nil {
 			return err
