@@ -174,11 +174,10 @@ func (t *trimming) flush(ctx context.Context) error {
 	t.tenure.turn.Lock()
 	defer t.tenure.turn.Unlock()
 	o, p := t.o, t.partition
-	if !o.board.is(o.group.Name(), p, Serving, "") {
+	if !o.board.suspends(o.group.Name(), p, "trimming") {
 		return ErrTrimBusy // something else goes on; who does that lets it serve again
 	}
 	o.consumer.Hold(p)
-	o.board.set(o.group.Name(), p, Recovering, "trimming", nil)
 	_ = o.consumer.Quiet(t.tenure.ctx, p)
 	o.awaitHands(t.tenure.ctx, p)
 	if t.tenure.ctx.Err() != nil {
