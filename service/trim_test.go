@@ -138,7 +138,9 @@ func TestTrimCutShort(t *testing.T) {
 			c := st.compacted("copy.") // as it would be if it had died here
 			c.journalTo(-1, false)
 			c.snapshots(nil)
-			heir := start(t, c.config(t.TempDir()), st.owner(nil))
+			copies := c.config(t.TempDir())
+			copies.Metrics = nil // those of the stage are in use
+			heir := start(t, copies, st.owner(nil))
 			if got := st.balances(heir); !maps.Equal(got, want) {
 				t.Errorf("the heir has %v", got)
 			}
@@ -308,6 +310,7 @@ func TestTrimRefused(t *testing.T) {
 	if _, err := s.Trim(t.Context(), st.group, time.Time{}); muster.CodeOf(err) != muster.InvalidArgument {
 		t.Errorf("without a time: %v", err)
 	}
+	s.end()
 	latest := newBank(t, muster.Partitions(1), muster.Journal(muster.KeepLatest))
 	s = start(t, st.config(), latest.owner(nil))
 	if _, err := s.Trim(t.Context(), latest.group, halfway()); muster.CodeOf(err) != muster.FailedPrecondition || !strings.Contains(err.Error(), "compaction") {

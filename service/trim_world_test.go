@@ -113,7 +113,9 @@ func (st *stage) compacted(prefix string) *copied {
 	st.t.Helper()
 	gone, _ := st.removed()
 	c := &copied{stage: st, prefix: prefix, gone: gone}
-	s, err := service.Open(st.t.Context(), c.config(st.t.TempDir()), st.owner(nil))
+	cfg := c.config(st.t.TempDir())
+	cfg.Metrics = nil // another owner of the stage may be running
+	s, err := service.Open(st.t.Context(), cfg, st.owner(nil))
 	if err != nil {
 		st.t.Fatal(err)
 	}
