@@ -64,7 +64,9 @@ func (l *Lane) keep(ctx context.Context, partition int32, records []*kgo.Record,
 	}
 	broken := l.keepOnce(ctx, s, t, behind)
 	if broken == nil {
+		s.last.Store(outcomeOf(s, t))
 		l.rotation.settled()
+		l.p.cfg.failpoint(PointKeptEnd)
 		return nil
 	}
 	settling, cancelSettling := context.WithTimeout(context.WithoutCancel(ctx), l.p.cfg.transactionTimeout())
@@ -90,6 +92,7 @@ func (l *Lane) keepOnce(ctx context.Context, s *slot, t *transaction, behind int
 			return failed
 		}
 	}
+	l.p.cfg.failpoint(PointKeptProduced)
 	if behind < 0 {
 		behind = t.records[len(t.records)-1].Offset + 1
 	}
@@ -97,6 +100,7 @@ func (l *Lane) keepOnce(ctx context.Context, s *slot, t *transaction, behind int
 	if err := joinOffsetsOf(ctx, s, t.claim, l.p.topics.snapshots, l.p.topics.snapshotsID, moved); err != nil {
 		return broken(ctx, StageOffsets, err)
 	}
+	l.p.cfg.failpoint(PointKeptOffsets)
 	if ctx.Err() != nil {
 		return broken(ctx, StageOffsets, errors.Join(context.Cause(ctx), errNotSent))
 	}
