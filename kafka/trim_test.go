@@ -75,7 +75,11 @@ func TestTombstone(t *testing.T) {
 	}
 	for _, r := range []*kgo.Record{
 		{Key: []byte("acc-1/7"), Value: []byte{}},
-		{Key: []byte("acc-1")}, {Key: []byte("/7")}, {Key: []byte("acc-1/0")}, {Key: []byte("acc-1/x")}, {},
+		{Key: []byte("acc-1")},
+		{Key: []byte("/7")},
+		{Key: []byte("acc-1/0")},
+		{Key: []byte("acc-1/x")},
+		{},
 	} {
 		if got, is := kafka.DecodeTombstone(r); is {
 			t.Errorf("%q is a tombstone of %+v", r.Key, got)

@@ -160,7 +160,9 @@ func (b *blackout) trim(partition int32, gone muster.EventKey, change ...func(*p
 			}
 		}
 	})...)
-	go func() { answer <- p.WriteTrim(b.t.Context(), &muster.TrimMark{Partition: partition}, []muster.EventKey{gone}) }()
+	go func() {
+		answer <- p.WriteTrim(b.t.Context(), &muster.TrimMark{Partition: partition}, []muster.EventKey{gone})
+	}()
 	<-b.arrived
 	return answer
 }

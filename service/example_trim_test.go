@@ -40,7 +40,7 @@ func ExampleService_Trim() {
 		fmt.Println(err)
 	}
 
-	done, err := svc.Trim(ctx, coffee, time.Now().AddDate(-1, 0, 0))
+	done, err := svc.Trim(ctx, coffee, service.TrimOptions{OlderThan: time.Now().AddDate(-1, 0, 0)})
 	fmt.Println(len(done.Partitions), "partitions,", done.Events, "events removed,", err)
 
 	finish()

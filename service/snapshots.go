@@ -79,7 +79,7 @@ func (s *snapshots) run(ctx context.Context) {
 		select {
 		case <-s.wake:
 		case r := <-s.trims:
-			r.done <- s.trim(ctx, r)
+			r.begin(ctx, s)
 		case <-ctx.Done():
 			return
 		}

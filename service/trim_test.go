@@ -16,12 +16,13 @@ import (
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/internal/kafkatest"
 	"github.com/seed-3eec0498/muster/kafka"
+	"github.com/seed-3eec0498/muster/service"
 )
 
 // What is old and covered by snapshots is removed, once; what is within the window, and the last event of each account, stays; nobody notices.
 func TestTrim(t *testing.T) {
 	st, _, s := trimmable(t)
-	done, err := s.Trim(st.within(30*time.Second), st.group, halfway())
+	done, err := s.Trim(st.within(30*time.Second), st.group, old())
 	if err != nil || done.Events != 50 || !slices.Equal(done.Partitions, []int32{0}) {
 		t.Fatalf("%+v, %v; want the 50 deposits from before", done, err)
 	}
@@ -37,7 +38,7 @@ func TestTrim(t *testing.T) {
 	if n := st.counter("muster_trimmed_events_total", nil); n != 50 {
 		t.Errorf("muster_trimmed_events_total is %v", n)
 	}
-	if again, err := s.Trim(st.within(30*time.Second), st.group, halfway()); err != nil || again.Events != 0 {
+	if again, err := s.Trim(st.within(30*time.Second), st.group, old()); err != nil || again.Events != 0 {
 		t.Errorf("the second time: %+v, %v", again, err)
 	}
 	st.deposits("late", 10, 5, 4, s) // repeats
@@ -51,7 +52,7 @@ func TestTrim(t *testing.T) {
 // The last event stays whatever olderThan says, and so does all that is remembered.
 func TestTrimKeepsTheWindow(t *testing.T) {
 	st, _, s := trimmable(t)
-	done, err := s.Trim(st.within(30*time.Second), st.group, time.Now().Add(24*time.Hour))
+	done, err := s.Trim(st.within(30*time.Second), st.group, service.TrimOptions{OlderThan: time.Now().Add(24 * time.Hour)})
 	if err != nil || done.Events != 50 {
 		t.Errorf("%+v, %v; the late ones are within the window", done, err)
 	}
@@ -66,7 +67,7 @@ func TestTrimKeepsTheWindow(t *testing.T) {
 	if err := other.teller(s, "acc-9", "new"); err != nil {
 		t.Fatal(err)
 	}
-	if done, err := s.Trim(other.within(30*time.Second), other.group, halfway()); err != nil || done.Events != 0 {
+	if done, err := s.Trim(other.within(30*time.Second), other.group, old()); err != nil || done.Events != 0 {
 		t.Errorf("%+v, %v; each account has one event", done, err)
 	}
 	other.complete(s)
@@ -80,7 +81,7 @@ func TestTrimUnderLoad(t *testing.T) {
 		defer close(loaded)
 		st.deposits("during", 200, 5, 8, s)
 	}()
-	done, err := s.Trim(st.within(60*time.Second), st.group, halfway())
+	done, err := s.Trim(st.within(60*time.Second), st.group, old())
 	<-loaded
 	if err != nil || done.Events != 50 {
 		t.Errorf("%+v, %v", done, err)
@@ -128,7 +129,7 @@ func TestTrimCutShort(t *testing.T) {
 			s = startPieces(t, cfg, 7, st.owner(nil))
 			trimming.Store(true)
 			first.Store(true)
-			done, err := s.Trim(ctx, st.group, halfway())
+			done, err := s.Trim(ctx, st.group, old())
 			if !errors.Is(err, context.Canceled) || done.Events != wanted || wrong != nil {
 				t.Errorf("%+v, %v; %v", done, err, wrong)
 			}
@@ -146,7 +147,7 @@ func TestTrimCutShort(t *testing.T) {
 			}
 			heir.end()
 			first.Store(false)
-			done, err = s.Trim(st.within(30*time.Second), st.group, halfway())
+			done, err = s.Trim(st.within(30*time.Second), st.group, old())
 			if err != nil || done.Events != 50-wanted || wrong != nil {
 				t.Errorf("called again: %+v, %v; %v", done, err, wrong)
 			}
@@ -157,7 +158,7 @@ func TestTrimCutShort(t *testing.T) {
 // When the broker has compacted what was trimmed, an owner without state starts from the snapshots, and goes on.
 func TestTrimmedColdStart(t *testing.T) {
 	st, _, s := trimmable(t)
-	if _, err := s.Trim(st.within(30*time.Second), st.group, halfway()); err != nil {
+	if _, err := s.Trim(st.within(30*time.Second), st.group, old()); err != nil {
 		t.Fatal(err)
 	}
 	st.deposits("after", 20, 5, 4, s)
@@ -181,7 +182,7 @@ func TestTrimmedColdStart(t *testing.T) {
 // A store that was away while the journal was trimmed starts anew from the snapshots.
 func TestTrimmedWarmStart(t *testing.T) {
 	st, _, s := trimmable(t)
-	if _, err := s.Trim(st.within(30*time.Second), st.group, halfway()); err != nil {
+	if _, err := s.Trim(st.within(30*time.Second), st.group, old()); err != nil {
 		t.Fatal(err)
 	}
 	want := st.balances(s)
@@ -217,7 +218,7 @@ func TestTrimmedWarmStart(t *testing.T) {
 // Without the snapshots, or with spoilt ones, a trimmed partition stops and says what is missing. It never serves a state that lacks something.
 func TestTrimmedWithoutBase(t *testing.T) {
 	st, _, s := trimmable(t)
-	if _, err := s.Trim(st.within(30*time.Second), st.group, halfway()); err != nil {
+	if _, err := s.Trim(st.within(30*time.Second), st.group, old()); err != nil {
 		t.Fatal(err)
 	}
 	s.end()
@@ -251,7 +252,7 @@ func TestTrimmedWithoutBase(t *testing.T) {
 // A base that was damaged since is written anew by whoever trims and has the states, before anything else is removed.
 func TestTrimMendsTheBase(t *testing.T) {
 	st, _, s := trimmable(t)
-	if _, err := s.Trim(st.within(30*time.Second), st.group, halfway()); err != nil {
+	if _, err := s.Trim(st.within(30*time.Second), st.group, old()); err != nil {
 		t.Fatal(err)
 	}
 	_, states := st.decodedSnapshots()
@@ -263,7 +264,7 @@ func TestTrimMendsTheBase(t *testing.T) {
 	lost.Revision, lost.Offset = 1, 0
 	st.writeSnapshot(kafka.EncodeSnapshot(st.group, 0, &lost, ""))
 	want := st.balances(s)
-	if _, err := s.Trim(st.within(30*time.Second), st.group, halfway()); err != nil {
+	if _, err := s.Trim(st.within(30*time.Second), st.group, old()); err != nil {
 		t.Fatal(err)
 	}
 	s.end()
@@ -278,7 +279,7 @@ func TestTrimMendsTheBase(t *testing.T) {
 // Where the base is complete, a gap is not blamed on trimming.
 func TestTrimmedAndForeignGap(t *testing.T) {
 	st, cfg, s := trimmable(t)
-	if _, err := s.Trim(st.within(30*time.Second), st.group, halfway()); err != nil {
+	if _, err := s.Trim(st.within(30*time.Second), st.group, old()); err != nil {
 		t.Fatal(err)
 	}
 	s.end()
@@ -298,22 +299,22 @@ func TestTrimRefused(t *testing.T) {
 	cfg := st.config()
 	cfg.Recovery.SnapshotEvery = -1
 	s := start(t, cfg, st.owner(nil))
-	if _, err := s.Trim(t.Context(), st.group, halfway()); muster.CodeOf(err) != muster.FailedPrecondition || !strings.Contains(err.Error(), "SnapshotEvery") {
+	if _, err := s.Trim(t.Context(), st.group, old()); muster.CodeOf(err) != muster.FailedPrecondition || !strings.Contains(err.Error(), "SnapshotEvery") {
 		t.Errorf("without snapshots: %v", err)
 	}
-	if _, err := s.Trim(t.Context(), muster.NewGroup("others"), halfway()); !errors.Is(err, muster.ErrNotHeld) {
+	if _, err := s.Trim(t.Context(), muster.NewGroup("others"), old()); !errors.Is(err, muster.ErrNotHeld) {
 		t.Errorf("another's group: %v", err)
 	}
 	s.end()
 	cfg.Recovery.SnapshotEvery = 0
 	s = start(t, cfg, st.owner(nil))
-	if _, err := s.Trim(t.Context(), st.group, time.Time{}); muster.CodeOf(err) != muster.InvalidArgument {
+	if _, err := s.Trim(t.Context(), st.group, service.TrimOptions{}); muster.CodeOf(err) != muster.InvalidArgument {
 		t.Errorf("without a time: %v", err)
 	}
 	s.end()
 	latest := newBank(t, muster.Partitions(1), muster.Journal(muster.KeepLatest))
 	s = start(t, st.config(), latest.owner(nil))
-	if _, err := s.Trim(t.Context(), latest.group, halfway()); muster.CodeOf(err) != muster.FailedPrecondition || !strings.Contains(err.Error(), "compaction") {
+	if _, err := s.Trim(t.Context(), latest.group, old()); muster.CodeOf(err) != muster.FailedPrecondition || !strings.Contains(err.Error(), "compaction") {
 		t.Errorf("KeepLatest: %v", err)
 	}
 }

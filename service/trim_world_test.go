@@ -42,33 +42,40 @@ func startPieces(t *testing.T, cfg service.Config, piece int, parts ...service.P
 	return launchOpened(t, s)
 }
 
-// halfway is between the deposits before and the late ones.
-func halfway() time.Time { return time.Now().Add(30 * time.Minute) }
+// old lets the deposits from before go, and spares the late ones.
+func old() service.TrimOptions {
+	return service.TrimOptions{OlderThan: time.Now().Add(30 * time.Minute)}
+}
 
 // committed reads all committed records of the only partition of a topic, by offset, and gives its end.
 func (st *stage) committed(topic string) (all map[int64]*kgo.Record, to int64) {
 	st.t.Helper()
-	ends, err := kadm.NewClient(st.raw).ListCommittedOffsets(st.t.Context(), topic)
+	return committedIn(st.t, st.brokers, topic)
+}
+
+func committedIn(t *testing.T, brokers []string, topic string) (all map[int64]*kgo.Record, to int64) {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().At(0)}}),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
 	if err != nil {
-		st.t.Fatal(err)
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	ends, err := kadm.NewClient(client).ListCommittedOffsets(ctx, topic)
+	if err != nil {
+		t.Fatal(err)
 	}
 	end, _ := ends.Lookup(topic, 0)
 	all = map[int64]*kgo.Record{}
 	if end.Offset <= 0 {
 		return all, 0
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(st.brokers...), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {0: kgo.NewOffset().At(0)}}),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
-	if err != nil {
-		st.t.Fatal(err)
-	}
-	defer client.Close()
-	ctx, cancel := context.WithTimeout(st.t.Context(), 30*time.Second)
-	defer cancel()
 	for last := int64(-1); last+1 < end.Offset; {
 		fetches := client.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
-			st.t.Fatal(err)
+			t.Fatal(err)
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
 			if last = r.Offset; !r.Attrs.IsControl() {
@@ -82,15 +89,20 @@ func (st *stage) committed(topic string) (all map[int64]*kgo.Record, to int64) {
 // removed gives what the journal's tombstones remove, and the last mark.
 func (st *stage) removed() (map[muster.EventKey]bool, *muster.TrimMark) {
 	st.t.Helper()
+	return removedIn(st.t, st.brokers, st.group)
+}
+
+func removedIn(t *testing.T, brokers []string, group *muster.Group) (map[muster.EventKey]bool, *muster.TrimMark) {
+	t.Helper()
 	gone, last, at := map[muster.EventKey]bool{}, (*muster.TrimMark)(nil), int64(-1)
-	records, _ := st.committed(st.group.JournalTopic(""))
+	records, _ := committedIn(t, brokers, group.JournalTopic(""))
 	for offset, r := range records {
 		if key, is := kafka.DecodeTombstone(r); is {
 			gone[key] = true
 		}
-		mark, err := kafka.DecodeTrimMark(r, st.group)
+		mark, err := kafka.DecodeTrimMark(r, group)
 		if err != nil {
-			st.t.Fatal(err)
+			t.Fatal(err)
 		}
 		if mark != nil && offset > at {
 			last, at = mark, offset
