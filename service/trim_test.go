@@ -11,11 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/internal/kafkatest"
-	"github.com/seed-3eec0498/muster/kafka"
+	"github.com/seed-3eec0498/muster/producer"
 	"github.com/seed-3eec0498/muster/service"
 )
 
@@ -93,6 +91,58 @@ func TestTrimUnderLoad(t *testing.T) {
 	s.end()
 	lose(st, cfg)
 	st.complete(start(t, cfg, st.owner(nil)))
+}
+
+// A command that is in hand when its partition is to be trimmed is finished first.
+func TestTrimWaitsForWhatIsInHand(t *testing.T) {
+	st, cfg, s := trimmable(t)
+	s.end()
+	var base, finished atomic.Bool
+	inHand, held, early := make(chan struct{}), make(chan struct{}), make(chan struct{}) // early: tombstones before the command was finished
+	cfg.Failpoint = func(name string) {
+		switch {
+		case name == "trim-base":
+			base.Store(true)
+			<-inHand
+		case name == "decided" && base.Load() && !finished.Load():
+			close(inHand)
+			<-held
+		case name == "answered":
+			finished.Store(base.Load())
+		case name == producer.PointKeptProduced && base.Load() && !finished.Load():
+			close(early)
+		}
+	}
+	s = startPieces(t, cfg, 1000, st.owner(nil))
+	trimmed := make(chan error, 1)
+	go func() {
+		done, err := s.Trim(st.within(30*time.Second), st.group, old())
+		if err == nil && done.Events != 50 {
+			err = fmt.Errorf("%+v", done)
+		}
+		trimmed <- err
+	}()
+	st.until("the base is written", base.Load)
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		st.deposits("in hand", 1, 1, 1, s)
+	}()
+	st.until("the partition is on hold", func() bool { return s.Status()[0].Reason == "trimming" })
+	select {
+	case <-early:
+		t.Error("tombstones were written beside a command in hand")
+	case <-time.After(200 * time.Millisecond): // long enough to write them
+	}
+	close(held)
+	if err := <-trimmed; err != nil {
+		t.Error(err)
+	}
+	<-asked
+	st.complete(s)
+	if n := st.counter("muster_suspensions_total", nil); n != 0 {
+		t.Errorf("%v suspensions", n)
+	}
 }
 
 // Whoever trims may die at each step: no tombstone is ever written before its base can be read, and what is left is whole.
@@ -246,33 +296,6 @@ func TestTrimmedWithoutBase(t *testing.T) {
 				t.Error("a query got an answer")
 			}
 		})
-	}
-}
-
-// A base that was damaged since is written anew by whoever trims and has the states, before anything else is removed.
-func TestTrimMendsTheBase(t *testing.T) {
-	st, _, s := trimmable(t)
-	if _, err := s.Trim(st.within(30*time.Second), st.group, old()); err != nil {
-		t.Fatal(err)
-	}
-	_, states := st.decodedSnapshots()
-	torn, lost := states["acc-1"], states["acc-2"]
-	r := kafka.EncodeSnapshot(st.group, 0, &torn, "")
-	r.Value[0] ^= 1
-	st.writeSnapshot(r)
-	st.writeSnapshot(&kgo.Record{Key: []byte(lost.AggregateID)})
-	lost.Revision, lost.Offset = 1, 0
-	st.writeSnapshot(kafka.EncodeSnapshot(st.group, 0, &lost, ""))
-	want := st.balances(s)
-	if _, err := s.Trim(st.within(30*time.Second), st.group, old()); err != nil {
-		t.Fatal(err)
-	}
-	s.end()
-	c := st.compacted("copy.")
-	c.journalTo(-1, false)
-	c.snapshots(nil)
-	if got := st.balances(start(t, c.config(t.TempDir()), st.owner(nil))); !maps.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
 	}
 }
 
