@@ -1,6 +1,8 @@
 package service_test
 
 import (
+	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -85,4 +87,53 @@ func TestTrimKeepsCommandsWhole(t *testing.T) {
 		r.verify()
 		s.end()
 	}
+}
+
+// The owner ends in order while it trims; who takes over goes on with the rest.
+func TestTakeoverWhileTrimming(t *testing.T) {
+	st := newStage(t, anyBrokers(t), 1)
+	cfg := st.config()
+	cfg.DedupWindow, cfg.Instance = time.Minute, "one"
+	s := start(t, cfg, st.owner(nil))
+	st.deposits("before", 50, 5, 4, s)
+	s.end()
+	midway := make(chan struct{})
+	var once sync.Once
+	cfg.Failpoint = func(name string) {
+		if name == "trimmed" {
+			once.Do(func() { close(midway) })
+		}
+	}
+	one := startPieces(t, cfg, 7, st.owner(nil))
+	other := st.config()
+	other.DedupWindow, other.Instance, other.Metrics = time.Minute, "two", nil // a registry takes one
+	two := startPieces(t, other, 7, st.owner(nil))
+	st.deposits("late", 10, 5, 4, one, two)
+	type answer struct {
+		done service.Trimmed
+		err  error
+	}
+	if len(one.Status()) == 0 || one.Status()[0].State != service.Serving {
+		t.Fatalf("the first one is not the owner: %v", one.Status())
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		done, err := one.Trim(st.within(30*time.Second), st.group, old())
+		answers <- answer{done, err}
+	}()
+	<-midway
+	one.end()
+	first := <-answers
+	if first.done.Events == 0 || first.done.Events == 50 || !errors.Is(first.err, service.ErrClosed) && !errors.Is(first.err, service.ErrTrimBusy) {
+		t.Errorf("the first one: %+v, %v", first.done, first.err)
+	}
+	st.until("the other one serves", func() bool { return len(two.Status()) > 0 && two.Status()[0].State == service.Serving })
+	if done, err := two.Trim(st.within(30*time.Second), st.group, old()); err != nil || done.Events != 50-first.done.Events {
+		t.Errorf("the other one: %+v, %v, after %d", done, err, first.done.Events)
+	}
+	if gone, _ := st.removed(); len(gone) != 50 {
+		t.Errorf("%d events removed", len(gone))
+	}
+	st.deposits("late", 10, 5, 4, two)
+	st.complete(two)
 }
