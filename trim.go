@@ -8,7 +8,7 @@ import (
 // TrimMark says that events of one partition were removed from its journal behind a snapshot. It lies in the journal, in front of the
 // tombstones of each transaction that removes some; the last one counts.
 //
-//	what is missing of the journal lies before Before;  of each aggregate it is the oldest events, never the last one
+//	what is missing of the journal lies before Before;  of each aggregate it is the oldest commands, never the last one
 type TrimMark struct {
 	Partition int32
 	Before    int64     // journal offset behind the last event that was removed
