@@ -159,7 +159,11 @@ func (p *Processor) fold(r *resident, e *Event) (err error) {
 		follows = e.Revision > r.revision
 	}
 	if !follows {
-		return fault(fmt.Errorf("revision %d follows revision %d; has anybody else written to the journal?", e.Revision, r.revision))
+		gap := &RevisionGap{Revision: e.Revision, After: r.revision, Behind: r.offset}
+		if r.revision == 0 {
+			gap.Behind = -1
+		}
+		return fault(gap)
 	}
 	evolve, known := p.behaviour.evolver(e.Type)
 	if !known {

@@ -16,6 +16,7 @@ import (
 type SnapshotSummary struct {
 	Pass    *muster.SnapshotPass // the last one; nil when there is none
 	Records int                  // states handed over
+	Next    int64                // offset behind the last record that was read; 0 when there is none
 	Faults  []*SnapshotFault     // the last record of their key cannot be used; at most a hundred are kept
 
 	faults map[string]*SnapshotFault // by record key, as far as the log is read
@@ -83,7 +84,7 @@ func ReadSnapshots(ctx context.Context, config JournalConfig, partition int32, f
 		},
 		flush: func() error { return nil },
 	}
-	_, err = r.run(ctx)
+	found.Next, err = r.run(ctx)
 	found.end()
 	return found, err
 }

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -45,6 +46,23 @@ func (c *Consumer) Hold(partition int32) {
 	if p := c.parts[partition]; p != nil {
 		p.served = false
 	}
+}
+
+// Quiet returns when no Work contains the partition, or with the error of ctx. It is for a partition on hold: nothing new is handed out then.
+func (c *Consumer) Quiet(ctx context.Context, partition int32) error {
+	for c.busy(partition) {
+		if err := pause(ctx, time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Consumer) busy(partition int32) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.parts[partition]
+	return p != nil && p.busy
 }
 
 // joined tells the engine of a join that assigned nothing, with an empty [Change]: where there are more members than partitions, that is

@@ -19,7 +19,8 @@ var (
 	ErrForeign = errors.New("not written by the toolkit")
 	// ErrMark: the record is no dead letter but says what became of one; see [DecodeMark].
 	ErrMark = errors.New("a mark of a dead letter")
-	// ErrTombstone: the record has a null value and removes the one with its key from a compacted topic. It is no event; pass over it.
+	// ErrTombstone: the record has a null value and removes the one with its key from a compacted topic, or it is the mark of trimming that
+	// stands in front of such records. It is no event; pass over it.
 	ErrTombstone = errors.New("a tombstone")
 )
 

@@ -44,8 +44,8 @@ func (s *Slab) EventOf(g *muster.Group, e *muster.Event, topic string) *kgo.Reco
 	return r
 }
 
-// DecodeEvent reads a record of the journal of g. A null value is [ErrTombstone]; a record without muster-format is [ErrForeign]; both
-// are to be passed over. Any other error is a DataLoss [muster.Error] that names topic, partition and offset: the toolkit wrote the
+// DecodeEvent reads a record of the journal of g. A null value is [ErrTombstone], and so is a mark of trimming; a record without muster-format
+// is [ErrForeign]; both are to be passed over. Any other error is a DataLoss [muster.Error] that names topic, partition and offset: the toolkit wrote the
 // record, or claims to have, and it cannot be read. Payload, Answer and the values of user headers share memory with r.
 func DecodeEvent(r *kgo.Record, g *muster.Group) (muster.Event, error) {
 	if r.Value == nil {
@@ -53,6 +53,9 @@ func DecodeEvent(r *kgo.Record, g *muster.Group) (muster.Event, error) {
 	}
 	var h heads
 	h.read(r.Headers)
+	if h.format == nil && string(r.Key) == trimKey {
+		return muster.Event{}, fmt.Errorf("%v: a mark of trimming: %w", positionOf(r), ErrTombstone)
+	}
 	if h.format == nil {
 		return muster.Event{}, fmt.Errorf("%v: no muster-format header: %w", positionOf(r), ErrForeign)
 	}

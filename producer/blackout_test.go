@@ -111,10 +111,13 @@ func (b *bed) coordinator(find func(context.Context, ...string) kadm.FindCoordin
 }
 
 // instance gives an instance name whose slot 0 of lane 0 is coordinated by another broker than the one that goes dark.
-func (b *blackout) instance(name string) string {
+func (b *blackout) instance(name string) string { return b.instanceWith(name, b.id) }
+
+// instanceWith is instance for another id of it.
+func (b *blackout) instanceWith(name string, id func(instance string) string) string {
 	for i := 0; ; i++ {
 		name := fmt.Sprint(name, i)
-		if b.coordinator(kadm.NewClient(b.client).FindTxnCoordinators, b.id(name)) != b.broker {
+		if b.coordinator(kadm.NewClient(b.client).FindTxnCoordinators, id(name)) != b.broker {
 			return name
 		}
 	}
@@ -140,6 +143,28 @@ func (b *blackout) commit(name string, partition int32, change ...func(*producer
 	go func() { answer <- p.Lane(0).Commit(b.t.Context(), b.decide(name, partition)) }()
 	<-b.arrived
 	return p, instance, answer
+}
+
+// trim is commit for the removal of one event.
+func (b *blackout) trim(partition int32, gone muster.EventKey, change ...func(*producer.Config)) (answer chan error) {
+	b.t.Helper()
+	answer = make(chan error, 1)
+	p := b.open(append(change, func(c *producer.Config) {
+		keeper := fmt.Sprintf("/%d/0", c.Lanes)
+		c.Instance = b.instanceWith("trimming", func(instance string) string { return b.group.Name() + "/" + instance + keeper })
+		c.Slots, c.TransactionTimeout = 1, time.Minute
+		c.Failpoint = func(point string) {
+			if point == producer.PointKeptOffsets {
+				b.arrived <- struct{}{}
+				<-b.dead
+			}
+		}
+	})...)
+	go func() {
+		answer <- p.WriteTrim(b.t.Context(), &muster.TrimMark{Partition: partition}, []muster.EventKey{gone})
+	}()
+	<-b.arrived
+	return answer
 }
 
 // begin opens a transaction under an id and writes one record to a journal partition.

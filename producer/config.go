@@ -39,6 +39,13 @@ const (
 	PointAfterEnd          = "after-end"           // committed, nobody told yet
 )
 
+// The points of a transaction of [Producer.WriteSnapshots] or [Producer.WriteTrim], in order.
+const (
+	PointKeptProduced = "kept-produced" // all records are acknowledged
+	PointKeptOffsets  = "kept-offsets"  // the offset has joined the transaction
+	PointKeptEnd      = "kept-end"      // committed, nobody told yet
+)
+
 // Claimer says under which membership of the consumer group the partitions are held. The consumer is one.
 type Claimer interface {
 	// Claim answers for all of the partitions or fails: with [muster.ErrFenced] when one of them is not owned, or not any more.

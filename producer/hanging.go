@@ -115,14 +115,14 @@ func (p *Producer) healOn(ctx context.Context, on kadm.TopicsSet, liveInstances 
 		over, known := holders[r.ProducerID]
 		h := hangingOf(over.TxnID, r, OutcomeUnknown)
 		id, ours := parseIdentity(over.TxnID, p.transactionalGroup())
-		mine := ours && id.instance == p.cfg.Instance && id.lane < p.cfg.lanes() && id.slot < p.cfg.slots()
+		mine := p.slot(over.TxnID)
 		switch {
 		case !ours && r.Topic == offsetsTopic: // of another group that shares the partition
 		case slices.Contains(healed, over.TxnID):
 		case known && !decided(over.State): // running, or its markers are on their way
 		case !known && time.Since(time.UnixMilli(r.LastTimestamp)) < maxTransactionTimeout: // somebody's whom we may not ask about, perhaps
-		case known && mine && p.lanes[id.lane].rotation.slots[id.slot].awaits(r): // the slot mends it
-		case ours && endedBy(over, r) && slices.Contains(liveInstances, id.instance) && !mine:
+		case known && mine != nil && mine.awaits(r): // the slot mends it
+		case ours && endedBy(over, r) && slices.Contains(liveInstances, id.instance) && mine == nil:
 		case ours && endedBy(over, r):
 			if err := patiently(ctx, func() error { return p.heal(ctx, over.TxnID) }); err != nil {
 				return healed, stuck, err

@@ -18,7 +18,7 @@ import (
 // one such moment.
 func TestRealHangingTransactions(t *testing.T) {
 	b := newBlackout(t)
-	at := b.partitions[:7] // it leads a third of 24
+	at := b.partitions[:8] // it leads a third of 24
 	found := newFindings()
 
 	_, _, resting := b.commit("resting", at[0], found.listen)
@@ -30,6 +30,7 @@ func TestRealHangingTransactions(t *testing.T) {
 	forgotten, forgottenName, forgetting := b.commit("forgotten", at[5])
 	abortedName := b.instance("aborted")
 	aborting := b.begin(b.id(abortedName), at[6])
+	trimming := b.trim(at[7], muster.EventKey{AggregateID: "acc-trimmed", Revision: 1}, found.listen)
 
 	b.dark()
 	want(t, <-answer, nil)
@@ -41,12 +42,13 @@ func TestRealHangingTransactions(t *testing.T) {
 	if err := aborting.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
 		t.Fatal(err)
 	}
+	want(t, <-trimming, nil)
 	for _, p := range []*producer.Producer{restarted, gone, weak, forgotten} {
 		p.Close()
 	}
 	b.initialise(b.id(forgottenName)) // by somebody who does not look for what hangs
 	b.light()
-	for i, p := range at[2:] {
+	for i, p := range at[2:7] {
 		if !b.stuck(p) {
 			t.Fatalf("nothing hangs in case %d, partition %d; has Kafka learnt to write these markers? Then much here can go", i+2, p)
 		}
@@ -65,6 +67,10 @@ func TestRealHangingTransactions(t *testing.T) {
 	t.Run("the slot rests", func(t *testing.T) {
 		found.await(t, b.group.JournalTopic(""), at[0], producer.OutcomeCommitted)
 		b.visible(t, "resting", at[0])
+	})
+	t.Run("the keeper rests", func(t *testing.T) {
+		found.await(t, b.group.JournalTopic(""), at[7], producer.OutcomeCommitted)
+		b.visible(t, "trimmed", at[7]) // the tombstone
 	})
 	t.Run("the instance is started again", func(t *testing.T) {
 		b.open(found.listen, func(c *producer.Config) { c.Instance = restartedName })

@@ -151,12 +151,8 @@ func (p *Producer) addOffsets(ctx context.Context, id string, producer int64, ep
 
 // stale tells the slot that holds an id here that its client has to begin anew.
 func (p *Producer) stale(id string) {
-	for _, lane := range p.lanes {
-		for _, s := range lane.rotation.slots {
-			if s.id == id {
-				s.stale.Store(true)
-			}
-		}
+	if s := p.slot(id); s != nil {
+		s.stale.Store(true)
 	}
 }
 

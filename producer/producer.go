@@ -92,7 +92,7 @@ func (p *Producer) initialiseAll(ctx context.Context) error {
 		})
 	}
 	go func() { // ends before workers.Wait returns, as the workers read until ids is closed; then closes what this function reads
-		for _, lane := range append(slices.Clone(p.lanes), p.keeper) {
+		for _, lane := range p.every() {
 			for _, slot := range lane.rotation.slots {
 				ids <- slot.id
 			}
@@ -110,6 +110,21 @@ func (p *Producer) initialiseAll(ctx context.Context) error {
 	return errors.Join(all...)
 }
 
+// every gives the lanes of commands and the keeper.
+func (p *Producer) every() []*Lane { return append(slices.Clone(p.lanes), p.keeper) }
+
+// slot gives the slot that has an id here, nil when none has.
+func (p *Producer) slot(id string) *slot {
+	for _, lane := range p.every() {
+		for _, s := range lane.rotation.slots {
+			if s.id == id {
+				return s
+			}
+		}
+	}
+	return nil
+}
+
 // Lane gives lane i, 0 to Config.Lanes-1. It is a [muster.Sink].
 func (p *Producer) Lane(i int) *Lane { return p.lanes[i] }
 
@@ -123,7 +138,7 @@ func (p *Producer) Close() {
 		p.stop()
 		p.watched.Wait()
 		var ending sync.WaitGroup
-		for _, lane := range append(slices.Clone(p.lanes), p.keeper) {
+		for _, lane := range p.every() {
 			ending.Go(lane.close)
 		}
 		ending.Wait()

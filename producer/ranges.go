@@ -108,6 +108,7 @@ func (p *Producer) everywhere(ctx context.Context) kadm.TopicsSet {
 	}
 	on := p.placesOf(ctx, all)
 	on.Add(p.topics.dead, all...)
+	on.Add(p.topics.snapshots, all...)
 	on.Add(p.topics.commands, all...)
 	return on
 }

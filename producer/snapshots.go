@@ -34,11 +34,12 @@ func (p *Producer) WriteSnapshots(ctx context.Context, partition int32, states [
 		last.Partition = partition
 		records = append(records, last)
 	}
-	return p.keeper.keep(ctx, partition, records)
+	return p.keeper.keep(ctx, partition, records, -1)
 }
 
-// keep writes records that are no decision, all to one partition number, under the claim of that partition.
-func (l *Lane) keep(ctx context.Context, partition int32, records []*kgo.Record) error {
+// keep writes records that are no decision, all to one partition number, under the claim of that partition. The offset of the snapshots topic
+// that is committed with them is behind; negative: the one behind the last record, which lies there.
+func (l *Lane) keep(ctx context.Context, partition int32, records []*kgo.Record, behind int64) error {
 	if len(records) == 0 {
 		return nil
 	}
@@ -61,9 +62,11 @@ func (l *Lane) keep(ctx context.Context, partition int32, records []*kgo.Record)
 	if err != nil {
 		return l.failed(stageBegin, muster.ErrAborted, err)
 	}
-	broken := l.keepOnce(ctx, s, t)
+	broken := l.keepOnce(ctx, s, t, behind)
 	if broken == nil {
+		s.last.Store(outcomeOf(s, t))
 		l.rotation.settled()
+		l.p.cfg.failpoint(PointKeptEnd)
 		return nil
 	}
 	settling, cancelSettling := context.WithTimeout(context.WithoutCancel(ctx), l.p.cfg.transactionTimeout())
@@ -80,7 +83,7 @@ func (l *Lane) keep(ctx context.Context, partition int32, records []*kgo.Record)
 }
 
 // keepOnce runs the transaction from begin to end; nil means committed. The order of its requests is that of attempt, for the same reasons.
-func (l *Lane) keepOnce(ctx context.Context, s *slot, t *transaction) *breakage {
+func (l *Lane) keepOnce(ctx context.Context, s *slot, t *transaction, behind int64) *breakage {
 	if err := s.begin(ctx, l.p.topics.journal, l.p.topics.snapshots); err != nil {
 		return broken(ctx, stageBegin, err)
 	}
@@ -89,10 +92,15 @@ func (l *Lane) keepOnce(ctx context.Context, s *slot, t *transaction) *breakage 
 			return failed
 		}
 	}
-	behind := []muster.Progress{{Partition: t.partitions[0], Next: t.records[len(t.records)-1].Offset + 1}}
-	if err := joinOffsetsOf(ctx, s, t.claim, l.p.topics.snapshots, l.p.topics.snapshotsID, behind); err != nil {
+	l.p.cfg.failpoint(PointKeptProduced)
+	if behind < 0 {
+		behind = t.records[len(t.records)-1].Offset + 1
+	}
+	moved := []muster.Progress{{Partition: t.partitions[0], Next: behind}}
+	if err := joinOffsetsOf(ctx, s, t.claim, l.p.topics.snapshots, l.p.topics.snapshotsID, moved); err != nil {
 		return broken(ctx, StageOffsets, err)
 	}
+	l.p.cfg.failpoint(PointKeptOffsets)
 	if ctx.Err() != nil {
 		return broken(ctx, StageOffsets, errors.Join(context.Cause(ctx), errNotSent))
 	}

@@ -18,14 +18,20 @@ type outcome struct {
 	producer   int64
 	epoch      int16
 	partitions []int32        // of the decision: the journal may have been written there
-	elsewhere  kadm.TopicsSet // where dead letters and commands were written
+	elsewhere  kadm.TopicsSet // where dead letters, commands and snapshots were written
 	at         time.Time
 }
 
 func outcomeOf(s *slot, t *transaction) *outcome {
 	o := &outcome{producer: s.producer, epoch: s.epoch, partitions: t.partitions, at: time.Now()}
-	for _, r := range t.records[len(t.decision.Events):] {
-		o.elsewhere.Add(r.Topic, r.Partition)
+	others := t.records
+	if t.decision != nil {
+		others = others[len(t.decision.Events):]
+	}
+	for i, r := range others {
+		if i == 0 || r.Topic != others[i-1].Topic || r.Partition != others[i-1].Partition {
+			o.elsewhere.Add(r.Topic, r.Partition)
+		}
 	}
 	return o
 }
@@ -104,7 +110,7 @@ func (p *Producer) watch(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		for _, lane := range p.lanes {
+		for _, lane := range p.every() {
 			for _, s := range lane.rotation.slots {
 				if last := s.last.Load(); last == nil || time.Since(last.at) < restTime {
 					continue

@@ -131,6 +131,27 @@ func (b *board) count(group string, state State) int {
 	return n
 }
 
+// suspends makes a partition that is serving a recovering one, for a reason; false when it does something else.
+func (b *board) suspends(group string, partition int32, reason string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	key := boardKey{group, partition}
+	if b.by[key].State != Serving {
+		return false
+	}
+	b.by[key] = PartitionStatus{Group: group, Partition: partition, State: Recovering, Reason: reason, Since: b.now()}
+	b.announce()
+	return true
+}
+
+// is tells whether a partition is in a state for a reason.
+func (b *board) is(group string, partition int32, state State, reason string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.by[boardKey{group, partition}]
+	return s.State == state && s.Reason == reason
+}
+
 func (b *board) state(group string, partition int32) State {
 	b.mu.Lock()
 	defer b.mu.Unlock()

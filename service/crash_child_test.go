@@ -36,6 +36,7 @@ type childConfig struct {
 	Closed             bool // its ledgers are
 	Recovery           service.Recovery
 	Session            time.Duration // zero: the shortest
+	Trim               bool          // its clock is an hour ahead, and once it serves it trims, a few events at a time, until that is done
 }
 
 // child is the main function of an owner process.
@@ -66,6 +67,9 @@ func child(text string) int {
 			}
 		},
 	}
+	if c.Trim {
+		cfg.DedupWindow = time.Minute
+	}
 	l := ledgersIn(c.Group, c.Partitions)
 	l.closed = c.Closed
 	var part service.Part = l.owner()
@@ -77,9 +81,16 @@ func child(text string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	if c.Trim {
+		s.SetClock(func() time.Time { return time.Now().Add(time.Hour) })
+		s.SetTrimPiece(trimPieces)
+	}
 	go func() {
 		if s.AwaitReady(ctx) == nil {
 			fmt.Println("ready")
+		}
+		if c.Trim {
+			trimAll(ctx, s, l.group)
 		}
 	}()
 	if err := s.Run(ctx); err != nil {

@@ -26,7 +26,7 @@
 //
 // A tenure begins with reading. The local store knows how far it has folded the journal, and which event was the last one; the journal is
 // asked whether that is still true, and the rows are dropped where it is not. A partition that has no rows takes the states of the snapshots topic as
-// its base. Then the journal is folded up to its high watermark, past
+// its base; so does one whose rows are behind what [Service.Trim] has removed, and it stops where there is no base. Then the journal is folded up to its high watermark, past
 // whatever a dead owner has left undecided, and only then does the partition serve. A record that cannot be folded stops its partition
 // and no other: [Service.Status] has the cause, [Service.Healthy] names it, and it stays so until somebody mends the cause.
 //

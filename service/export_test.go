@@ -35,3 +35,10 @@ func (w *Workers) Running() int64 { return w.w.running.Load() }
 
 // Wait returns when the last handler that was given up has returned.
 func (w *Workers) Wait() { w.w.all.Wait() }
+
+// SetTrimPiece makes Trim remove so many events at a time, before Run.
+func (s *Service) SetTrimPiece(n int) {
+	for _, o := range s.owners {
+		o.snapshots.piece = n
+	}
+}

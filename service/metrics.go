@@ -50,6 +50,7 @@ type metrics struct {
 	snapshotted   *prometheus.CounterVec
 	passes        *prometheus.HistogramVec
 	ignored       *prometheus.CounterVec
+	trimmed       *prometheus.CounterVec
 }
 
 // stageBuckets are in seconds. They are close together from 1 to 50 ms, where a commit ends, so that the share of commits that took so much
@@ -92,6 +93,7 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 	m.snapshotted = m.counter("snapshot_states_total", "States written to the snapshots topic.", "group")
 	m.passes = m.histogram("snapshot_seconds", "Time of one pass over a partition for snapshots, by result: complete, failed.", prometheus.ExponentialBuckets(1e-3, 2, 20), "group", "result")
 	m.ignored = m.counter("snapshots_ignored_total", "Recoveries that could not use the snapshots of a partition as they are, by reason.", "group", "reason")
+	m.trimmed = m.counter("trimmed_events_total", "Events removed from the journal behind a snapshot.", "group")
 	return m
 }
 
@@ -112,8 +114,8 @@ func (m *metrics) begin(group string) {
 	for c, values := range map[*prometheus.CounterVec][]string{
 		m.aborts:      {"aborted", "fenced", "unknown"},
 		m.suspensions: {"unknown-outcome", "foreign-writer", "store", "state"},
-		m.stops:       {"fold", "decode", "data-loss"},
-		m.rebuilds:    {"ahead", "diverged"},
+		m.stops:       {"fold", "decode", "data-loss", "trimmed-without-base"},
+		m.rebuilds:    {"ahead", "diverged", "trimmed"},
 		m.hanging:     {"committed", "aborted", "unknown"},
 	} {
 		for _, value := range values {

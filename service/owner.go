@@ -49,7 +49,8 @@ type tenure struct {
 	ctx    context.Context // ends when the partition is revoked, lost, or the owner stops
 	cancel context.CancelFunc
 	change consumer.Change // what assigned it; serves this assignment and no later one
-	done   sync.WaitGroup  // its recovery, when one runs
+	done   sync.WaitGroup  // its recovery, and its trimming, when one runs
+	turn   sync.Mutex      // held over a recovery, and over removing events
 }
 
 // hand is the partitions a lane has in hand, until done is closed.
@@ -191,6 +192,8 @@ func (o *owner) restore(p int32, why string) {
 		select {
 		case o.limit <- struct{}{}:
 			defer func() { <-o.limit }()
+			t.turn.Lock()
+			defer t.turn.Unlock()
 			o.recover(t, p)
 		case <-t.ctx.Done():
 		}

@@ -44,7 +44,8 @@ func (o *owner) peek(id string) (muster.PeekedState, error) {
 // errEnough ends the reading of a journal whose reader has seen what it wants.
 var errEnough = errors.New("enough")
 
-// History gives the committed events of one aggregate in the order of their revisions, up to the journal's end at the time of the call. It
+// History gives the committed events of one aggregate in the order of their revisions, up to the journal's end at the time of the call. Events
+// that were trimmed, see [Service.Trim], are not among them: the first revision is above 1 then. It
 // reads the whole partition, so it is for statements and audits, not for decisions. Any service may read any group.
 func (s *Service) History(ctx context.Context, g *muster.Group, id string) iter.Seq2[muster.Event, error] {
 	return func(yield func(muster.Event, error) bool) {

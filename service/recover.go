@@ -37,6 +37,10 @@ func (o *owner) recover(t *tenure, p int32) {
 			return
 		}
 		o.processor.Drop(p)
+		if errors.Is(err, errTrimmedWithoutBase) {
+			o.stop(p, "trimmed-without-base", err)
+			return
+		}
 		if fault, stops := errors.AsType[*muster.FoldFault](err); stops {
 			o.stop(p, "fold", fault)
 			return
@@ -75,41 +79,42 @@ func (o *owner) stop(p int32, why string, cause error) {
 	o.log.Error("partition stopped; mend the cause and restart the service", "group", o.group.Name(), "partition", p, "why", why, "error", quiet(cause))
 }
 
-// replay does one attempt of recover.
-func (o *owner) replay(ctx context.Context, p int32) error {
+// replayTo brings the store up to the journal's end. based tells that it began with what the snapshots topic has.
+func (o *owner) replayTo(ctx context.Context, p int32) (end int64, based bool, err error) {
 	at, err := o.states.Open(p)
 	if err != nil {
-		return err
+		return 0, false, err
 	}
 	ends, err := consumer.EndOffsets(ctx, o.reader, []int32{p})
 	if err != nil {
-		return err
+		return 0, false, err
 	}
-	end := ends[p]
+	end = ends[p]
 	if at.Next > end {
 		o.rebuild(p, "ahead", fmt.Errorf("the store is at offset %d, the journal ends at %d: acknowledged events were lost, or an older topic was restored", at.Next, end))
 		if at, err = o.reset(p, "ahead"); err != nil {
-			return err
+			return end, false, err
 		}
 	}
 	if at.Next == 0 {
+		based = true
 		if at, err = o.fromSnapshots(ctx, p, end); err != nil {
-			return err
+			return end, based, err
 		}
 	}
 	diverged, err := o.replayFrom(ctx, p, at, end)
 	if err != nil || !diverged {
-		return err
+		return end, based, err
 	}
 	o.rebuild(p, "diverged", fmt.Errorf("offset %d of the journal holds another event than the store has folded", at.LastAt))
 	if _, err = o.reset(p, "diverged"); err != nil {
-		return err
+		return end, based, err
 	}
 	if at, err = o.fromSnapshots(ctx, p, end); err != nil {
-		return err
+		return end, true, err
 	}
 	_, err = o.replayFrom(ctx, p, at, end)
-	return err
+	return end, true, err
 }
 
 func (o *owner) rebuild(p int32, why string, cause error) {

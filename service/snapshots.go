@@ -21,8 +21,12 @@ import (
 type snapshots struct {
 	o     *owner
 	every int64 // journal offsets; negative: none are written
+	piece int   // see trimPiece
 
-	wake chan struct{} // has room for one; stored puts, run takes
+	wake  chan struct{}     // has room for one; stored puts, run takes
+	trims chan *trimRequest // ask puts, run takes
+
+	passing sync.Mutex // held over a pass, so that none lays what it read before over what another wrote since
 
 	mu     sync.Mutex          // guards what follows
 	due    []int32             // partitions to go over, each once
@@ -41,7 +45,8 @@ const (
 
 func newSnapshots(o *owner) *snapshots {
 	return &snapshots{
-		o: o, every: o.cfg.Recovery.snapshotEvery(), wake: make(chan struct{}, 1), queued: map[int32]bool{}, rest: map[int32]time.Time{},
+		o: o, every: o.cfg.Recovery.snapshotEvery(), piece: trimPiece,
+		wake: make(chan struct{}, 1), trims: make(chan *trimRequest), queued: map[int32]bool{}, rest: map[int32]time.Time{},
 	}
 }
 
@@ -73,11 +78,14 @@ func (s *snapshots) run(ctx context.Context) {
 	for {
 		select {
 		case <-s.wake:
+		case r := <-s.trims:
+			r.begin(ctx, s)
 		case <-ctx.Done():
 			return
 		}
 		for p, ok := s.take(); ok && ctx.Err() == nil; p, ok = s.take() {
-			s.done(p, s.pass(ctx, p))
+			_, err := s.pass(ctx, p, false)
+			s.done(p, err)
 		}
 	}
 }
@@ -112,7 +120,10 @@ func (s *snapshots) finish(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, s.o.cfg.drainTimeout()/2)
 	defer cancel()
 	for _, p := range s.o.served() {
-		if ctx.Err() != nil || s.pass(ctx, p) != nil {
+		if ctx.Err() != nil {
+			return
+		}
+		if _, err := s.pass(ctx, p, false); err != nil {
 			return
 		}
 	}
@@ -132,12 +143,30 @@ func (o *owner) served() []int32 {
 	return all
 }
 
-// pass writes what has changed since the last pass. An error has been logged.
-func (s *snapshots) pass(ctx context.Context, p int32) error {
+// pass writes what has changed since the last pass; with always it writes a pass even when nothing has. An error has been logged.
+func (s *snapshots) pass(ctx context.Context, p int32, always bool) (*muster.SnapshotPass, error) {
+	s.passing.Lock()
+	defer s.passing.Unlock()
+	covered, err := s.o.states.Covered(p)
+	if err != nil {
+		return nil, err
+	}
+	return s.passFrom(ctx, p, covered, always)
+}
+
+// passAll writes a pass with all states, whatever was written before.
+func (s *snapshots) passAll(ctx context.Context, p int32) (*muster.SnapshotPass, error) {
+	s.passing.Lock()
+	defer s.passing.Unlock()
+	return s.passFrom(ctx, p, 0, true)
+}
+
+// passFrom writes a pass with the states whose last event lies at a journal offset or behind it.
+func (s *snapshots) passFrom(ctx context.Context, p int32, covered int64, always bool) (*muster.SnapshotPass, error) {
 	began := time.Now()
-	written, err := s.write(ctx, p)
+	written, pass, err := s.write(ctx, p, covered, always)
 	if err == nil && written == 0 {
-		return nil
+		return pass, nil
 	}
 	name, result := s.o.group.Name(), "complete"
 	if err != nil {
@@ -148,16 +177,12 @@ func (s *snapshots) pass(ctx context.Context, p int32) error {
 	}
 	s.o.metrics.snapshotted.WithLabelValues(name).Add(float64(written))
 	s.o.metrics.passes.WithLabelValues(name, result).Observe(time.Since(began).Seconds())
-	return err
+	return pass, err
 }
 
-func (s *snapshots) write(ctx context.Context, p int32) (written int, err error) {
-	covered, err := s.o.states.Covered(p)
-	if err != nil {
-		return 0, err
-	}
-	if at, held := s.o.states.Checkpoint(p); !held || at.LastAt < covered {
-		return 0, nil // no event since
+func (s *snapshots) write(ctx context.Context, p int32, covered int64, always bool) (written int, pass *muster.SnapshotPass, err error) {
+	if at, held := s.o.states.Checkpoint(p); !always && (!held || at.LastAt < covered) {
+		return 0, nil, nil // no event since
 	}
 	var chunk []muster.StoredState
 	bytes := 0
@@ -177,25 +202,25 @@ func (s *snapshots) write(ctx context.Context, p int32) (written int, err error)
 		return errors.Join(ctx.Err(), send(nil))
 	})
 	if err != nil {
-		return written, err
+		return written, nil, err
 	}
-	pass := &muster.SnapshotPass{
+	pass = &muster.SnapshotPass{
 		Partition: p, Journal: view.Next, Answers: view.Next, LastEvent: view.LastEvent, LastAt: view.LastAt, TopicID: s.o.topicID,
 		States: view.States, Time: s.o.clock.Now(),
 	}
 	oldest, found, err := s.o.states.OldestAnswer(p)
 	if err != nil {
-		return written, err
+		return written, nil, err
 	}
 	if found {
 		pass.Answers = min(oldest, view.Next)
 	}
 	if err := send(pass); err != nil {
-		return written, err
+		return written, nil, err
 	}
 	s.o.cfg.failpoint("snapshotted")
 	if err := s.o.states.SetCovered(p, view.Next); err != nil {
-		return written, fmt.Errorf("the pass is written, and not noted: %w", err)
+		return written, nil, fmt.Errorf("the pass is written, and not noted: %w", err)
 	}
-	return written, nil
+	return written, pass, nil
 }
