@@ -155,7 +155,7 @@ func (c *Client) sendAll(ctx context.Context, g *Group, cmds []*Command) []error
 	}
 	for k, err := range c.sender.SendCommands(ctx, g, sound) {
 		if err != nil {
-			errs[at[k]] = sendError(ctx, err)
+			errs[at[k]] = sendError(ctx, err, sound[k].ID)
 		}
 	}
 	return errs
@@ -215,22 +215,24 @@ func (c *Client) exchange(ctx context.Context, g *Group, cmd *Command, onStep fu
 	if sendErr != nil {
 		select {
 		case outcome := <-waiter.answer: // it outran a failing acknowledgement: the command did arrive
-			return c.answered(outcome)
+			return c.answered(outcome, cmd.ID)
 		default:
-			return nil, sendError(ctx, sendErr)
+			return nil, sendError(ctx, sendErr, cmd.ID)
 		}
 	}
 	outcome, err := waiter.await(ctx, onStep)
 	if err != nil {
 		return nil, unknown(err, cmd.ID)
 	}
-	return c.answered(outcome)
+	return c.answered(outcome, cmd.ID)
 }
 
 // answered tells an outcome from the nil that Close hands to calls in flight.
-func (c *Client) answered(outcome *Outcome) (*Outcome, error) {
+func (c *Client) answered(outcome *Outcome, id string) (*Outcome, error) {
 	if outcome == nil {
-		return nil, shuttingDown()
+		e := shuttingDown()
+		e.CommandID = id
+		return nil, e
 	}
 	return outcome, nil
 }
@@ -267,12 +269,12 @@ func notSent(err error) *Error {
 
 func unknown(err error, id string) *Error {
 	e := local(CodeOf(err), errors.Join(ErrOutcomeUnknown, err), "no answer to command %s in time; it may or may not have taken effect, retry with the same id to learn it", id)
-	e.Retry = true
+	e.Retry, e.CommandID = true, id
 	return e
 }
 
 // sendError keeps the typed errors of the sender and makes the rest one: the command may have been written.
-func sendError(ctx context.Context, err error) error {
+func sendError(ctx context.Context, err error, id string) error {
 	if _, typed := errors.AsType[*Error](err); typed {
 		return err
 	}
@@ -281,7 +283,7 @@ func sendError(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		code = CodeOf(ctx.Err())
 	}
-	e := local(code, cause, "the command could not be sent: %v", err)
-	e.Retry = true
+	e := local(code, cause, "command %s could not be sent: %v", id, err)
+	e.Retry, e.CommandID = true, id
 	return e
 }

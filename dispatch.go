@@ -124,7 +124,7 @@ func (c *Client) guarded(ctx context.Context, call *Invocation, sent *bool) (out
 		}
 		e := panicked(fmt.Sprintf("a middleware around sending %s", call.Command.Type), v)
 		if *sent {
-			e.cause = errors.Join(ErrOutcomeUnknown, e.cause)
+			e.cause, e.CommandID = errors.Join(ErrOutcomeUnknown, e.cause), call.Command.ID
 		}
 		out, err = nil, e
 	}()

@@ -12,11 +12,11 @@ import (
 
 // Error is the one typed error of a command: what a handler returns to refuse, and what Call returns to the caller.
 //
-//	refused by the business     any code the handler chose; Remote is true
+//	refused by the business     any code the handler chose; [IsRefusal], and Remote is true
 //	conflict                    Aborted, errors.Is ErrConflict, ConflictOf gives the actual revision
 //	no handler                  Unimplemented, errors.Is ErrNoHandler
 //	too late, never executed    DeadlineExceeded, errors.Is ErrExpired
-//	timed out, outcome unknown  DeadlineExceeded, errors.Is ErrOutcomeUnknown; retry with the same command id
+//	timed out, outcome unknown  DeadlineExceeded, errors.Is ErrOutcomeUnknown; retry with the same id, CommandID has it
 //	cancelled by the caller     Cancelled, errors.Is ErrOutcomeUnknown and context.Canceled
 //	shutting down               Unavailable, errors.Is ErrShuttingDown
 type Error struct {
@@ -32,6 +32,10 @@ type Error struct {
 
 	// Remote is true when the owner of the group decided this, false when it arose on the caller's side.
 	Remote bool
+
+	// CommandID names the command that ended so, on its caller's side: sending it again with this id is safe, and Result asks for it. It is empty
+	// where nothing was sent, and in what a handler returns.
+	CommandID string
 
 	toolkit bool  // made by the toolkit, not by a handler; never travels
 	cause   error // what the sentinels and the context's errors are found through; never travels

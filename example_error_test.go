@@ -71,3 +71,55 @@ func ExamplePosition_Token() {
 	// AQIpdGlsbHMuZXZlbnRz
 	// tills.events[2]@41 <nil>
 }
+
+// What the business refuses is shown to whoever asked; everything else is the caller's own affair.
+func ExampleIsRefusal() {
+	a := muster.NewAggregate(tills, func() till { return till{} })
+	muster.Decide(a, Sell, func(_ context.Context, root *muster.Root[till], _ sell) (till, error) {
+		return till{}, muster.Errorf(muster.FailedPrecondition, "till %s is closed", root.ID())
+	})
+	ctx, client := context.Background(), newLoopback(a.Behaviour())
+	_, refused := Sell.Call(ctx, client, "till-1", sell{Cents: 1})
+	_, unknown := OpenTill.Call(ctx, client, "till-1", openTill{Currency: "EUR"})
+	for _, err := range []error{refused, unknown} {
+		fmt.Println(muster.IsRefusal(err), muster.CodeOf(err))
+	}
+	// Output:
+	// true FAILED_PRECONDITION
+	// false UNIMPLEMENTED
+}
+
+// A call that ends without an answer, here because its caller gives up, has an unknown outcome. Its error has the id of the command, which is
+// sent again with it: whatever became of the first one, there is one effect.
+func ExampleError_unknownOutcome() {
+	ctx, giveUp := context.WithCancel(context.Background())
+	line := &deaf{inner: newLoopback(newTill().Behaviour()), sent: giveUp}
+	client := muster.NewClient(muster.ClientConfig{Sender: line, ReplyTo: muster.ReplyTo{Topic: "replies.example"}})
+
+	_, err := OpenTill.Call(ctx, client, "till-1", openTill{Currency: "EUR"})
+	if unknown, is := errors.AsType[*muster.Error](err); is && errors.Is(err, muster.ErrOutcomeUnknown) {
+		var receipt muster.Receipt
+		again := []muster.CallOption{muster.CommandID(unknown.CommandID), muster.ReceiptTo(&receipt)}
+		_, err = OpenTill.Call(context.Background(), line.inner, "till-1", openTill{Currency: "EUR"}, again...)
+		fmt.Println(err, "at revision", receipt.Revision, "repeated:", receipt.Repeated)
+	}
+	// Output:
+	// <nil> at revision 1 repeated: true
+}
+
+// deaf hands commands on to an owner whose answers it does not hear.
+type deaf struct {
+	inner *muster.Client
+	sent  func()
+}
+
+// SendCommands implements [muster.Sender].
+func (d *deaf) SendCommands(ctx context.Context, g *muster.Group, cmds []*muster.Command) []error {
+	defer d.sent()
+	errs := make([]error, len(cmds))
+	for i, cmd := range cmds {
+		sent := *cmd
+		errs[i] = d.inner.Send(ctx, g, &sent)
+	}
+	return errs
+}

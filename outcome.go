@@ -34,7 +34,7 @@ func (a *Outcome) Err() error {
 	if a.Code == OK {
 		return nil
 	}
-	return &Error{Code: a.Code, Reason: a.Reason, Message: a.Message, Details: a.Details, Retry: a.Retry, Remote: true}
+	return &Error{Code: a.Code, Reason: a.Reason, Message: a.Message, Details: a.Details, Retry: a.Retry, Remote: true, CommandID: a.CommandID}
 }
 
 // Field numbers of an encoded outcome. 1 to 3 are those of google.rpc.Status, so that any gRPC library reads the status.
