@@ -1,5 +1,11 @@
 package projector
 
+import (
+	"context"
+
+	"github.com/seed-3eec0498/muster"
+)
+
 // What tests of the bytes need to see.
 
 var (
@@ -66,4 +72,13 @@ func RewriteShard(b []byte) ([]byte, error) {
 func RewriteSource(b []byte) ([]byte, error) {
 	source, err := sourceOf(b)
 	return ownRange.checkpoint(source), err
+}
+
+// Handle runs the function of a definition for an event, as the runner does.
+func Handle(ctx context.Context, d *Definition, tx any, ev *muster.Event) error {
+	h, err := d.handler(ev)
+	if err != nil {
+		return err
+	}
+	return h(ctx, tx, muster.PlainCodec{}, ev)
 }
