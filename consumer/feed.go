@@ -50,6 +50,8 @@ type tap struct {
 	high   int64
 	full   bool // the buffer went over its bound and has not come down to half since: fetching is paused
 
+	faultSince, lastFault time.Time // of errors of its fetches, see troubledLocked
+
 	events []muster.Event // of the delivery that is out; used again for the next one, by the reader's goroutine alone
 	bad    map[int]error
 }

@@ -37,8 +37,13 @@ func (f *Feeds) fault(source Source, err error) bool {
 	text := err.Error()
 	f.mu.Lock()
 	t := f.taps[source]
-	if t != nil && end != nil {
-		t.feed.failLocked(end)
+	if t != nil {
+		if end == nil && t.troubledLocked(time.Now()) {
+			end = f.config.Kafka.Map("read "+source.String(), err, kafka.On(kafka.TopicResource, source.Topic, "Read")...)
+		}
+		if end != nil {
+			t.feed.failLocked(end)
+		}
 	}
 	again := f.told == text
 	f.told = text
@@ -48,6 +53,22 @@ func (f *Feeds) fault(source Source, err error) bool {
 			"error", f.config.Kafka.Map("read events", err, kafka.On(kafka.TopicResource, source.Topic, "Read")...))
 	}
 	return end == nil
+}
+
+// Errors of fetches that come again and again for longer than troubleLimit end the feed, so that its reader knows, and opens it anew when the
+// brokers answer. Those that are further apart than troubleGap are not the same trouble.
+const (
+	troubleLimit = 3 * time.Second
+	troubleGap   = time.Second
+)
+
+// troubledLocked notes an error that the client tries again after, and tells whether that has gone on for too long.
+func (t *tap) troubledLocked(now time.Time) bool {
+	if now.Sub(t.lastFault) > troubleGap {
+		t.faultSince = now
+	}
+	t.lastFault = now
+	return now.Sub(t.faultSince) > troubleLimit
 }
 
 // passBatch puts one record in the place of a batch that decompresses to more than the client's limit, and reads on behind it: kgo goes no

@@ -19,6 +19,7 @@ import (
 //	/readyz    200 while it can do its work, as Ready says, else 503; ?verbose gives each check as JSON
 //	/metrics   for Prometheus, when Config.Metrics is a registry that can be gathered; else 404
 //	/status    JSON: what every partition does, since when and why
+//	/projections and what is under it: JSON, what projections do, and orders to them (see docs/operations.md)
 //
 // The texts name groups, partitions, brokers and errors, never payloads or secrets; but they are for operators: do not put them on the
 // internet.
@@ -27,6 +28,7 @@ func (s *Service) Handler() http.Handler {
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { answer(w, s.Live()) })
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /status", s.serveStatus)
+	s.handleProjections(mux)
 	if gatherer, is := s.cfg.Metrics.(prometheus.Gatherer); is {
 		mux.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{}))
 	}

@@ -20,5 +20,8 @@ func TestMain(m *testing.M) {
 	if text := os.Getenv(relayVariable); text != "" {
 		os.Exit(relay(text))
 	}
+	if text := os.Getenv(viewerVariable); text != "" {
+		os.Exit(viewer(text))
+	}
 	goleak.VerifyTestMain(m)
 }

@@ -58,7 +58,7 @@ func (s *Service) openProjections(ctx context.Context, parts []projector.Part) (
 	if len(parts) == 0 {
 		return nil
 	}
-	if s.control, err = consumer.OpenTable(ctx, s.cfg.connection(), s.controlTopic(), s.log); err != nil {
+	if err := s.openOperator(ctx, parts); err != nil {
 		return err
 	}
 	if views := viewsOf(parts); len(views) > 0 {

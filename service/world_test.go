@@ -34,7 +34,12 @@ type bank struct {
 
 func newBank(t *testing.T, opts ...muster.GroupOption) *bank {
 	t.Helper()
-	g := muster.NewGroup(kafkatest.UniqueName(t, "accounts"), opts...)
+	return bankOf(kafkatest.UniqueName(t, "accounts"), opts...)
+}
+
+// bankOf is a bank whose group has a name that others know, too.
+func bankOf(name string, opts ...muster.GroupOption) *bank {
+	g := muster.NewGroup(name, opts...)
 	return &bank{
 		group:    g,
 		deposit:  muster.NewCommand[deposit, account](g, "bank.Deposit"),

@@ -1,0 +1,42 @@
+package service
+
+import (
+	"context"
+
+	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/consumer"
+	"github.com/seed-3eec0498/muster/projector"
+)
+
+// Operator gives control over the projections of this service: what it orders reaches the instances that hold the shards. Letters can be listed, and
+// single keys retried and dropped, on the instance that holds their shard. It is nil where the service has no projections. Its methods work while
+// Run does.
+func (s *Service) Operator() *projector.Operator { return s.operator }
+
+// openOperator opens the table of orders, and what gives them.
+func (s *Service) openOperator(ctx context.Context, parts []projector.Part) (err error) {
+	if s.control, err = consumer.OpenTable(ctx, s.cfg.connection(), s.controlTopic(), s.log); err != nil {
+		return err
+	}
+	definitions := make([]*projector.Definition, 0, len(parts))
+	for _, p := range parts {
+		definitions = append(definitions, p.Definition())
+	}
+	s.operator, err = projector.NewOperator(projector.OperatorConfig{
+		Control: control{s.control}, Definitions: definitions, Prefix: s.cfg.Prefix, By: s.name, Letters: s.letters, Logger: s.log, Now: s.clock.Now,
+	})
+	return err
+}
+
+// letters reads letters where their shards are.
+func (s *Service) letters(ctx context.Context, instance string, q projector.LetterQuery) ([]projector.Letter, error) {
+	if instance != s.name {
+		return nil, muster.Errorf(muster.Unavailable, "the letters of projection %s in the shards %v are on instance %s; ask that one", q.Projection, q.Shards, instance)
+	}
+	for _, p := range s.projections {
+		if p.String() == q.Projection {
+			return p.runner.Letters(ctx, q)
+		}
+	}
+	return nil, muster.Errorf(muster.NotFound, "service %s runs no projection %s", s.cfg.Name, q.Projection)
+}
