@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/projector"
 )
 
 // NewClock lets tests read a clock of their own through the service's.
@@ -35,3 +36,14 @@ func (w *Workers) Running() int64 { return w.w.running.Load() }
 
 // Wait returns when the last handler that was given up has returned.
 func (w *Workers) Wait() { w.w.all.Wait() }
+
+// OutwardConfig lets tests open the target of effects and publishers without a service.
+type OutwardConfig = outwardConfig
+
+// Outward is that target.
+type Outward = outward
+
+// OpenOutward opens it.
+func OpenOutward(ctx context.Context, cfg OutwardConfig, d *projector.Definition) (*Outward, error) {
+	return openOutward(ctx, cfg, d)
+}
