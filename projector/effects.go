@@ -2,6 +2,7 @@ package projector
 
 import (
 	"context"
+	"strings"
 
 	"github.com/seed-3eec0498/muster"
 )
@@ -29,10 +30,10 @@ func (e *Effects) AwaitIn(ctx context.Context, host muster.ViewHost, pos muster.
 	return e.definition.AwaitIn(ctx, host, pos)
 }
 
-// Hand implements [Into]. tx is an [*Outbox].
+// Hand implements [Into]. tx is an [*Outbox], or has one.
 func (e *Effects) Hand(tx any) Effect {
-	if r := tx.(*Outbox).running; r != nil {
-		return Effect{key: r.ID, replayed: r.Replayed}
+	if r := outboxOf(tx).running; r != nil {
+		return Effect{key: strings.Clone(r.ID), replayed: r.Replayed} // the function may keep it
 	}
 	return Effect{}
 }

@@ -33,8 +33,8 @@ func (p *Publisher) AwaitIn(ctx context.Context, host muster.ViewHost, pos muste
 	return p.definition.AwaitIn(ctx, host, pos)
 }
 
-// Hand implements [Into]. tx is an [*Outbox].
-func (p *Publisher) Hand(tx any) *Outbox { return tx.(*Outbox) }
+// Hand implements [Into]. tx is an [*Outbox], or has one.
+func (p *Publisher) Hand(tx any) *Outbox { return outboxOf(tx) }
 
 // TargetTopic is a topic that a projection writes to, without the prefix.
 type TargetTopic struct {
