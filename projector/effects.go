@@ -19,6 +19,7 @@ type Effects struct{ definition *Definition }
 // or a failure repeats little. On Apache Kafka that allows some forty commands a second on each partition; [BatchEvents] trades repeats for speed.
 func NewEffects(name string, opts ...Option) *Effects {
 	d := NewDefinition(name, append([]Option{WithEffects(), BatchEvents(1)}, opts...)...)
+	d.once()
 	return &Effects{definition: d}
 }
 
