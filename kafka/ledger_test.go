@@ -71,8 +71,10 @@ func TestLedgerGolden(t *testing.T) {
 func TestLedgerOfAnotherShardIsForeign(t *testing.T) {
 	r := kafka.EncodeLedger(mail, ledgerAt, ledgerEntries()["acts"])
 	for _, other := range []kafka.LedgerShard{
-		{Projection: "mail@2", Generation: 1, Number: 1}, {Projection: "mail@2", Generation: 1, Number: -1},
-		{Projection: "mail@2", Generation: 11, Number: 15}, {Projection: "mail@", Generation: 1, Number: 15},
+		{Projection: "mail@2", Generation: 1, Number: 1},
+		{Projection: "mail@2", Generation: 1, Number: -1},
+		{Projection: "mail@2", Generation: 11, Number: 15},
+		{Projection: "mail@", Generation: 1, Number: 15},
 	} {
 		if _, err := kafka.DecodeLedger(r, other); !errors.Is(err, kafka.ErrForeign) {
 			t.Errorf("%s: %v", other, err)

@@ -40,7 +40,7 @@ func (h *memoryHolding) Begin(ctx context.Context) (projector.Batch, error) {
 		return nil, errors.New("a batch is open already; commit it or roll it back first")
 	}
 	h.open = true
-	return &memoryBatch{holding: h, writes: map[string]*string{}}, nil
+	return &memoryBatch{holding: h, writes: map[string]*string{}, outbox: projector.NewOutbox(nil)}, nil
 }
 
 // Release implements [projector.Holding].
@@ -49,6 +49,7 @@ func (h *memoryHolding) Release() { h.released.Store(true) }
 type memoryBatch struct {
 	holding *memoryHolding
 	writes  map[string]*string // nil: deleted
+	outbox  *projector.Outbox
 	tx      MemoryTx
 	done    bool
 }
@@ -57,7 +58,10 @@ type memoryBatch struct {
 func (b *memoryBatch) Tx() any { return &b.tx }
 
 // Before implements [projector.Batch].
-func (b *memoryBatch) Before(e *projector.Running) { b.tx = MemoryTx{batch: b, running: *e} }
+func (b *memoryBatch) Before(e *projector.Running) {
+	b.tx = MemoryTx{batch: b, running: *e}
+	b.outbox.Before(e)
+}
 
 // Commit implements [projector.Batch].
 func (b *memoryBatch) Commit(ctx context.Context, change projector.Change) error {
@@ -91,6 +95,7 @@ func (b *memoryBatch) store(change projector.Change) error {
 			s.rows[key] = *value
 		}
 	}
+	s.published = append(s.published, b.outbox.Publications()...)
 	s.checkpoints = putCheckpoints(s.checkpoints, change.Checkpoints)
 	s.letters = putLetters(s.letters, change.Put, change.Remove)
 	if change.Acts != 0 {

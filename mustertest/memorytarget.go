@@ -39,6 +39,7 @@ type memoryShard struct {
 	checkpoints []projector.Checkpoint
 	letters     []projector.Letter
 	acts        int64
+	published   []projector.Publication
 }
 
 var _ projector.Target = (*MemoryTarget)(nil)

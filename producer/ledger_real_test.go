@@ -1,12 +1,14 @@
 package producer_test
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/seed-3eec0498/muster/internal/kafkatest"
 	"github.com/seed-3eec0498/muster/kafka"
@@ -32,6 +34,27 @@ func TestRealScribePace(t *testing.T) {
 	}
 }
 
+// known waits until every broker knows a topic.
+func (b *blackout) known(topic string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.t.Context(), 60*time.Second)
+	defer cancel()
+	for broker := range b.cluster.Brokers() {
+		for {
+			req, asked := kmsg.NewPtrMetadataRequest(), kmsg.NewMetadataRequestTopic()
+			asked.Topic = &topic
+			req.Topics = append(req.Topics, asked)
+			resp, err := b.client.Broker(broker).RetriableRequest(ctx, req)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			if resp.(*kmsg.MetadataResponse).Topics[0].ErrorCode == 0 {
+				break
+			}
+		}
+	}
+}
+
 // The checkpoints topic loses its last replica between the end of transactions and their markers, which are then never written; see
 // TestRealHangingTransactions.
 func TestRealScribeHanging(t *testing.T) {
@@ -42,9 +65,7 @@ func TestRealScribeHanging(t *testing.T) {
 	if _, err := adm.CreateTopic(t.Context(), kafka.LedgerPartitions, 1, map[string]*string{"cleanup.policy": &compact}, topic); err != nil {
 		t.Fatal(err)
 	}
-	if err := kafka.EnsureLedger(t.Context(), adm, "", b.group.Name(), false); err != nil {
-		t.Fatal(err)
-	}
+	b.known(topic)
 	found := newFindings()
 	open := func(failpoint func(string)) *producer.Ledger {
 		l, err := producer.OpenLedger(t.Context(), producer.LedgerConfig{

@@ -2,6 +2,7 @@ package projector
 
 import (
 	"context"
+	"strings"
 
 	"github.com/seed-3eec0498/muster"
 )
@@ -18,6 +19,7 @@ type Effects struct{ definition *Definition }
 // or a failure repeats little. On Apache Kafka that allows some forty commands a second on each partition; [BatchEvents] trades repeats for speed.
 func NewEffects(name string, opts ...Option) *Effects {
 	d := NewDefinition(name, append([]Option{WithEffects(), BatchEvents(1)}, opts...)...)
+	d.once()
 	return &Effects{definition: d}
 }
 
@@ -29,10 +31,10 @@ func (e *Effects) AwaitIn(ctx context.Context, host muster.ViewHost, pos muster.
 	return e.definition.AwaitIn(ctx, host, pos)
 }
 
-// Hand implements [Into]. tx is an [*Outbox].
+// Hand implements [Into]. tx is an [*Outbox], or has one.
 func (e *Effects) Hand(tx any) Effect {
-	if r := tx.(*Outbox).running; r != nil {
-		return Effect{key: r.ID, replayed: r.Replayed}
+	if r := outboxOf(tx).running; r != nil {
+		return Effect{key: strings.Clone(r.ID), replayed: r.Replayed} // the function may keep it
 	}
 	return Effect{}
 }

@@ -28,6 +28,14 @@ type Publication struct {
 // an error is the function's.
 func NewOutbox(check func(*Publication) error) *Outbox { return &Outbox{check: check} }
 
+// outboxOf finds the outbox in what a target's batch gives.
+func outboxOf(tx any) *Outbox {
+	if carrier, is := tx.(interface{ Outbox() *Outbox }); is {
+		return carrier.Outbox()
+	}
+	return tx.(*Outbox)
+}
+
 // Before says whose function is run next, see [Batch.Before].
 func (o *Outbox) Before(e *Running) { o.running, o.index = e, 0 }
 

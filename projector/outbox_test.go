@@ -118,6 +118,7 @@ func TestPublisherDefinitions(t *testing.T) {
 		"bad count":  {projector.NewPublisher("p", projector.To("t", -1)), "give a topic"},
 		"twice":      {projector.NewPublisher("p", projector.To("t", 1), projector.To("t", 2)), "declared twice"},
 		"a journal":  {projector.NewPublisher("p", projector.To("accounts.events", 2)), "its owner alone"},
+		"everywhere": {projector.NewPublisher("p", projector.To("t", 1), projector.Place(projector.Replicated)), "by one instance"},
 		"a good one": {projector.NewPublisher("p", projector.To("t", 1), projector.To("u", 0)), ""},
 	} {
 		if got := read(c.p); !strings.Contains(got, c.want) || c.want == "" && got != "" {

@@ -22,7 +22,15 @@ func NewPublisher(name string, opts ...Option) *Publisher {
 	if len(d.targets) == 0 {
 		d.faultf("it publishes to no topic; declare one with projector.To")
 	}
+	d.once()
 	return &Publisher{definition: d}
+}
+
+// once refuses a placement that has every instance do everything.
+func (d *Definition) once() {
+	if d.placement == Replicated {
+		d.faultf("what it does outside is to be done by one instance; leave out Place(Replicated), and give groups with other partition counts projections of their own")
+	}
 }
 
 // Definition implements [Into].
@@ -33,8 +41,8 @@ func (p *Publisher) AwaitIn(ctx context.Context, host muster.ViewHost, pos muste
 	return p.definition.AwaitIn(ctx, host, pos)
 }
 
-// Hand implements [Into]. tx is an [*Outbox].
-func (p *Publisher) Hand(tx any) *Outbox { return tx.(*Outbox) }
+// Hand implements [Into]. tx is an [*Outbox], or has one.
+func (p *Publisher) Hand(tx any) *Outbox { return outboxOf(tx) }
 
 // TargetTopic is a topic that a projection writes to, without the prefix.
 type TargetTopic struct {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/projector"
 )
 
 // NewClock lets tests read a clock of their own through the service's.
@@ -41,4 +42,15 @@ func (s *Service) SetTrimPiece(n int) {
 	for _, o := range s.owners {
 		o.snapshots.piece = n
 	}
+}
+
+// OutwardConfig lets tests open the target of effects and publishers without a service.
+type OutwardConfig = outwardConfig
+
+// Outward is that target.
+type Outward = outward
+
+// OpenOutward opens it.
+func OpenOutward(ctx context.Context, cfg OutwardConfig, d *projector.Definition) (*Outward, error) {
+	return openOutward(ctx, cfg, d)
 }

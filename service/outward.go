@@ -30,7 +30,15 @@ type outwardConfig struct {
 	Service string
 	Create  bool                         // make missing topics
 	Logger  *slog.Logger                 // never nil
-	Ledger  func(*producer.LedgerConfig) // settings of tests; may be nil
+	Ledger  func(*producer.LedgerConfig) // further settings; may be nil
+}
+
+// ledgerOf gives what the service's settings say of a projection's transactions.
+func (s *Service) ledgerOf(d *projector.Definition) func(*producer.LedgerConfig) {
+	return func(c *producer.LedgerConfig) {
+		c.TransactionTimeout, c.Failpoint = s.cfg.TransactionTimeout, s.cfg.Failpoint
+		c.OnHanging = func(h producer.Hanging) { s.metrics.hanging.WithLabelValues(d.Groups()[0].Name(), h.Outcome).Inc() }
+	}
 }
 
 // openOutward checks or makes the topics that a projection needs, and opens its target. Close ends it.

@@ -127,7 +127,7 @@ func (s *Service) target(ctx context.Context, part projector.Part, log *slog.Log
 		return target, true, err
 	case *projector.Effects, *projector.Publisher:
 		out, err := openOutward(ctx, outwardConfig{
-			Kafka: s.cfg.connection(), Service: s.cfg.Name, Create: !s.cfg.ExistingTopics, Logger: log,
+			Kafka: s.cfg.connection(), Service: s.cfg.Name, Create: !s.cfg.ExistingTopics, Logger: log, Ledger: s.ledgerOf(part.Definition()),
 		}, part.Definition())
 		if err != nil {
 			return nil, false, err
