@@ -44,6 +44,7 @@ type Service struct {
 	projections []*projection
 	control     *consumer.Table  // what operators want of them; nil where there are none
 	views       *projector.Store // nil where there are no views
+	queries     *queries         // nil where there are no projections
 
 	started chan struct{} // closed when Run begins to read replies
 	closed  chan struct{} // closed by Close, or when Run ends
