@@ -47,7 +47,7 @@ func TestWatch(t *testing.T) {
 	h := claim(t, s, shardOf(v, 0))
 	apply(t, h, v, 1, func(r *projector.Rows[total]) {
 		for _, key := range []string{"a1", "a2", "b1"} {
-			must(t, r.Put(key, total{Sum: 1}))
+			noError(t, r.Put(key, total{Sum: 1}))
 		}
 	})
 	prefix, stopPrefix := watch(t, v, s, projector.Prefix("a"))
@@ -62,9 +62,9 @@ func TestWatch(t *testing.T) {
 	}
 	for i := range int64(3) {
 		apply(t, h, v, 2+i, func(r *projector.Rows[total]) {
-			must(t, r.Put("a1", total{Sum: 10 + i}))
-			must(t, r.Delete("a2"))
-			must(t, r.Put("b1", total{Sum: 20 + i}))
+			noError(t, r.Put("a1", total{Sum: 10 + i}))
+			noError(t, r.Delete("a2"))
+			noError(t, r.Put("b1", total{Sum: 20 + i}))
 		})
 	}
 	// Nobody took the changes meanwhile, and no commit waited. What comes last is what is there.
@@ -96,17 +96,17 @@ func TestWatch(t *testing.T) {
 func TestWatchReset(t *testing.T) {
 	v := projector.NewView[total]("totals")
 	s := openStore(t, projector.StoreConfig{Views: []projector.AnyView{v}})
-	apply(t, claim(t, s, shardOf(v, 0)), v, 1, func(r *projector.Rows[total]) { must(t, r.Put("old", total{Sum: 1})) })
+	apply(t, claim(t, s, shardOf(v, 0)), v, 1, func(r *projector.Rows[total]) { noError(t, r.Put("old", total{Sum: 1})) })
 	again := shardOf(v, 0)
 	again.Generation = 1
 	h := claim(t, s, again)
-	apply(t, h, v, 1, func(r *projector.Rows[total]) { must(t, r.Put("new", total{Sum: 1})) })
+	apply(t, h, v, 1, func(r *projector.Rows[total]) { noError(t, r.Put("new", total{Sum: 1})) })
 	changes, stop := watch(t, v, s)
 	if got := show(<-changes); got != "old=1" {
 		t.Fatalf("it sees %s", got)
 	}
 	s.Serve("totals", 1, 1)
-	apply(t, h, v, 2, func(r *projector.Rows[total]) { must(t, r.Put("new", total{Sum: 2})) })
+	apply(t, h, v, 2, func(r *projector.Rows[total]) { noError(t, r.Put("new", total{Sum: 2})) })
 	if got := show(<-changes); got != "reset" {
 		t.Fatalf("it sees %s, want a reset", got)
 	}
@@ -123,14 +123,14 @@ func TestWatchFarBehind(t *testing.T) {
 	v := projector.NewView[total]("totals")
 	s := openStore(t, projector.StoreConfig{Views: []projector.AnyView{v}})
 	h := claim(t, s, shardOf(v, 0))
-	apply(t, h, v, 1, func(r *projector.Rows[total]) { must(t, r.Put("k", total{})) })
+	apply(t, h, v, 1, func(r *projector.Rows[total]) { noError(t, r.Put("k", total{})) })
 	changes, stop := watch(t, v, s)
 	<-changes
 	const many = 20_000
 	for batch := range 4 {
 		apply(t, h, v, int64(2+batch), func(r *projector.Rows[total]) {
 			for i := range many / 4 {
-				must(t, r.Put(fmt.Sprintf("k%05d", batch*many/4+i), total{Sum: 1}))
+				noError(t, r.Put(fmt.Sprintf("k%05d", batch*many/4+i), total{Sum: 1}))
 			}
 		})
 	}
@@ -156,10 +156,10 @@ func TestWatchEnds(t *testing.T) {
 	s := openStore(t, projector.StoreConfig{Views: []projector.AnyView{v}})
 	for _, end := range []func(h projector.Holding){
 		func(h projector.Holding) { h.Release() },
-		func(projector.Holding) { must(t, s.Close()) },
+		func(projector.Holding) { noError(t, s.Close()) },
 	} {
 		h := claim(t, s, shardOf(v, 0))
-		apply(t, h, v, 1, func(r *projector.Rows[total]) { must(t, r.Put("k", total{})) })
+		apply(t, h, v, 1, func(r *projector.Rows[total]) { noError(t, r.Put("k", total{})) })
 		saw, ended := make(chan struct{}), make(chan error)
 		go func() {
 			first := true

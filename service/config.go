@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"regexp"
 	"time"
 
@@ -84,6 +85,10 @@ type Config struct {
 	// QueryAddress is the base URL at which other processes reach this instance's queries, as http://10.0.0.7:8080. It is shown to the other
 	// instances. Empty: this instance answers only itself.
 	QueryAddress string
+	// AuthorizeQuery decides about each query over HTTP, see [viewhttp.Options]. Nil: whoever reaches the handler may read.
+	AuthorizeQuery func(r *http.Request) error
+	// QueryClient asks the other instances; its transport adds what their AuthorizeQuery wants. Nil means http.DefaultClient.
+	QueryClient *http.Client
 
 	// ExistingTopics refuses to create topics: all must exist with the right settings.
 	ExistingTopics bool

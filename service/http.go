@@ -18,6 +18,7 @@ import (
 //	/livez     200 while the service moves, as Live says, else 503: restart it
 //	/readyz    200 while it can do its work, as Ready says, else 503; ?verbose gives each check as JSON
 //	/metrics   for Prometheus, when Config.Metrics is a registry that can be gathered; else 404
+//	/views/    queries of the views, see [viewhttp.Handler], guarded by Config.AuthorizeQuery
 //	/status    JSON: what every partition does, since when and why
 //	/projections and what is under it: JSON, what projections do, and orders to them (see docs/operations.md)
 //
@@ -29,6 +30,9 @@ func (s *Service) Handler() http.Handler {
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.HandleFunc("GET /status", s.serveStatus)
 	s.handleProjections(mux)
+	if s.queries != nil {
+		mux.Handle("/views/", s.queries.handler)
+	}
 	if gatherer, is := s.cfg.Metrics.(prometheus.Gatherer); is {
 		mux.Handle("GET /metrics", promhttp.HandlerFor(gatherer, promhttp.HandlerOpts{}))
 	}

@@ -16,6 +16,7 @@ import (
 // projection is one projection on its way through this service.
 type projection struct {
 	*projector.Definition
+	part    projector.Part
 	runner  *projector.Runner
 	feeds   *consumer.Feeds
 	sharing *consumer.Sharing // nil where everything is held here
@@ -70,6 +71,7 @@ func (s *Service) openProjections(ctx context.Context, parts []projector.Part) (
 			return fmt.Errorf("service %s: view store: %w", s.cfg.Name, err)
 		}
 	}
+	s.openQueries()
 	for _, part := range parts {
 		p, err := s.openProjection(ctx, part)
 		if p != nil {
@@ -85,7 +87,7 @@ func (s *Service) openProjections(ctx context.Context, parts []projector.Part) (
 // openProjection opens one; what it gives beside an error is to be closed all the same.
 func (s *Service) openProjection(ctx context.Context, part projector.Part) (*projection, error) {
 	d := part.Definition()
-	p := &projection{Definition: d, log: s.log.With("projection", d.String())}
+	p := &projection{Definition: d, part: part, log: s.log.With("projection", d.String())}
 	var err error
 	p.feeds, err = consumer.OpenFeeds(consumer.FeedsConfig{Kafka: s.cfg.connection(), Groups: d.Groups(), Foreign: s.foreign, Logger: p.log})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/projector"
+	"github.com/seed-3eec0498/muster/projector/viewhttp"
 )
 
 // Projections says what the shards of projections that this instance holds are doing, in the order of the parts.
@@ -18,12 +19,13 @@ func (s *Service) Projections() []projector.Status {
 	return all
 }
 
-// Views reads the views of this service, as far as this instance holds them. It is nil where there are none.
+// Views reads the views of this service: what this instance holds from its store, the rest from the instances that hold it, see
+// [viewhttp.Router]. It is nil where there are none.
 func (s *Service) Views() projector.Reader {
 	if s.views == nil {
 		return nil
 	}
-	return s.views
+	return s.queries.router
 }
 
 // Placement tells which instance holds each shard of a projection now, with the address at which it answers queries: of one of the parts, by
@@ -57,8 +59,8 @@ func (s *Service) projection(name string, version int) (*projection, error) {
 const awaitInterval = 20 * time.Millisecond
 
 // AwaitView implements [muster.ViewHost]: it returns when a projection of this service has applied the journal up to pos. While the shard is
-// moving it waits. Errors are those of [projector.Runner.Await]; where another instance holds the shard, the error is that of a
-// [projector.NotHeldError].
+// moving it waits, and where another instance holds it that one is asked. Errors are those of [projector.Runner.Await]; where the instance that
+// holds the shard has no QueryAddress, the error is that of a [projector.NotHeldError].
 func (s *Service) AwaitView(ctx context.Context, name string, version int, pos muster.Position) error {
 	p, err := s.projection(name, version)
 	if err != nil {
@@ -72,7 +74,12 @@ func (s *Service) AwaitView(ctx context.Context, name string, version int, pos m
 		}
 		holder, known := s.holder(ctx, p, moved.Shard)
 		if known && holder.Name != s.name {
-			return err
+			if holder.Address == "" {
+				return err
+			}
+			if err = s.queries.router.AwaitView(ctx, name, version, pos); muster.ReasonOf(err) != viewhttp.ReasonMoved {
+				return err
+			}
 		}
 		timer := time.NewTimer(awaitInterval)
 		select {
@@ -99,6 +106,9 @@ func (s *Service) holder(ctx context.Context, p *projection, shard int32) (proje
 
 // shutProjections closes what openProjections opened.
 func (s *Service) shutProjections() {
+	if s.queries != nil {
+		s.queries.handler.Close()
+	}
 	for _, p := range s.projections {
 		p.close()
 	}
@@ -117,7 +127,11 @@ func (s *Service) controlTopic() string { return muster.ControlTopic(s.cfg.Prefi
 // observe gives what the runners tell.
 func (s *Service) observe() projector.Observe {
 	o := s.metrics.projections.observe()
-	o.Changed = func(projector.Status) { s.board.touch() } // whoever waits for readiness looks again
+	o.Changed = func(st projector.Status) {
+		s.queries.local.changed(&st)
+		s.board.touch() // whoever waits for readiness looks again
+	}
+	o.Released = s.queries.local.released
 	return o
 }
 

@@ -45,6 +45,7 @@ type Service struct {
 	control     *consumer.Table  // what operators want of them; nil where there are none
 	views       *projector.Store // nil where there are no views
 	operator    *projector.Operator
+	queries     *queries // nil where there are no projections
 
 	started chan struct{} // closed when Run begins to read replies
 	closed  chan struct{} // closed by Close, or when Run ends

@@ -2,6 +2,7 @@ package viewhttp_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -237,3 +238,5 @@ func reversed(rows []projector.RawRow) []projector.RawRow {
 	slices.Reverse(rows)
 	return rows
 }
+
+func unmarshal(b []byte, to any) error { return json.Unmarshal(b, to) }
