@@ -40,7 +40,8 @@ type worker struct {
 	skip    *act           // an act to skip that waits for its event
 	carry   []Item         // events of a command that is not there in full, cloned
 	stage   stage          // what the batch in hand adds
-	text    textSlab       // of Running
+	text    textSlab       // of running
+	running Running        // the same for all events, filled in for each
 	moved   bool           // a commit succeeded since the claim
 	idle    *time.Timer    // ends waiting for more when there is something to commit, or carried events to give up waiting for the rest of
 	idled   atomic.Bool    // it has
@@ -90,6 +91,7 @@ func newWorker(ctx context.Context, h *held, stop *stopped) *worker {
 	}
 	w.ctx, w.cancel = context.WithCancel(ctx)
 	w.intake.parent = w.ctx
+	w.running.Shard = h.shard
 	w.stage.places = make([]place, len(h.shard.Sources))
 	for i, s := range h.shard.Sources {
 		w.index[s] = i
