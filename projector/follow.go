@@ -56,6 +56,9 @@ func (w *worker) follow() error {
 		if err := w.deliver(&d); err != nil {
 			return err
 		}
+		if err := w.skipPassed(); err != nil {
+			return err
+		}
 		if len(w.carry) > 0 || w.dirty() {
 			w.idle.Reset(idleAfter)
 		}
