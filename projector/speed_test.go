@@ -87,12 +87,21 @@ func (f *endless) Next(ctx context.Context) (projector.Delivery, error) {
 // forgetful is a target, a holding and a batch that keep nothing.
 type forgetful struct{}
 
-func (f forgetful) Claim(context.Context, projector.Shard) (projector.Holding, error) { return f, nil }
-func (f forgetful) Drop(context.Context, projector.Shard) error                       { return nil }
-func (f forgetful) Stored(context.Context) (projector.Stored, error)                  { return projector.Stored{}, nil }
-func (f forgetful) Begin(context.Context) (projector.Batch, error)                    { return f, nil }
-func (f forgetful) Release()                                                          {}
-func (f forgetful) Tx() any                                                           { return nil }
-func (f forgetful) Before(*projector.Running)                                         {}
-func (f forgetful) Commit(context.Context, projector.Change) error                    { return nil }
-func (f forgetful) Rollback()                                                         {}
+func (f forgetful) Claim(context.Context, projector.Shard) (projector.Holding, error) {
+	return f, nil
+}
+
+func (f forgetful) Stored(context.Context) (projector.Stored, error) {
+	return projector.Stored{}, nil
+}
+
+func (f forgetful) Begin(context.Context) (projector.Batch, error) {
+	return f, nil
+}
+
+func (f forgetful) Drop(context.Context, projector.Shard) error    { return nil }
+func (f forgetful) Release()                                       {}
+func (f forgetful) Tx() any                                        { return nil }
+func (f forgetful) Before(*projector.Running)                      {}
+func (f forgetful) Commit(context.Context, projector.Change) error { return nil }
+func (f forgetful) Rollback()                                      {}
