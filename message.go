@@ -133,8 +133,20 @@ type DeadLetter struct {
 type metaKey struct{}
 
 // withMeta hands the meta of the message in hand to whatever the handler calls.
-func withMeta(ctx context.Context, m *Meta) context.Context {
-	return context.WithValue(ctx, metaKey{}, m)
+func withMeta(ctx context.Context, m *Meta) context.Context { return &metaContext{ctx, m} }
+
+// metaContext is what context.WithValue would make, smaller and faster: there is one for each message.
+type metaContext struct {
+	context.Context
+	meta *Meta
+}
+
+// Value gives the meta, or what the context around has.
+func (c *metaContext) Value(key any) any {
+	if key == (metaKey{}) {
+		return c.meta
+	}
+	return c.Context.Value(key)
 }
 
 // WithMeta gives a context that carries the meta of the message in hand, as the contexts of handlers do; for packages that run functions for

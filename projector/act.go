@@ -47,6 +47,7 @@ type act struct {
 	By         string     `json:"by,omitempty"`
 	When       time.Time  `json:"when"`
 	number     int64
+	key        string // in the control table
 }
 
 type actPlace struct {
@@ -155,7 +156,7 @@ func readOrders(entries map[string]Entry, projection string) (*orders, []error) 
 				faults = append(faults, fmt.Errorf("control entry %q has format %d, this build knows %d; upgrade this instance", key, a.Format, controlFormat))
 				continue
 			}
-			a.number = entry.Number
+			a.number, a.key = entry.Number, key
 			o.acts = append(o.acts, a)
 		}
 	}

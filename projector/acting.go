@@ -114,6 +114,18 @@ func (w *worker) doSkip(a *act) error {
 	return w.commitChange(&Change{Acts: a.number}) // it is passed already
 }
 
+// skipPassed ends an act to skip whose record did not come: compaction has taken it meanwhile.
+func (w *worker) skipPassed() error {
+	if w.skip == nil {
+		return nil
+	}
+	at := w.skip.At[0]
+	if s := w.locate(Source{at.Topic, at.Partition}); s.next <= at.Offset {
+		return nil
+	}
+	return w.commitChange(&Change{Acts: w.skip.number})
+}
+
 // doRestart moves the checkpoints. Rows stay as they are; letters of events that come again go.
 func (w *worker) doRestart(a *act) error {
 	change := Change{Acts: a.number}

@@ -2,6 +2,7 @@ package projector
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -118,8 +119,7 @@ func (w *worker) one(batch Batch, checked Checked, it *Item, try int) (*failure,
 	switch {
 	case w.skip != nil && w.skip.names(ev):
 		w.stage.change.Acts = w.skip.number
-		w.putAside(it, Skipped, ReasonSkipped, nil, 0)
-		return nil, nil //nolint:nilnil // likewise
+		return nil, w.putAside(it, Skipped, ReasonSkipped, nil, 0)
 	case it.Bad != nil:
 		return w.unhandled(it, ReasonBadRecord, it.Bad, try)
 	}
@@ -133,8 +133,7 @@ func (w *worker) one(batch Batch, checked Checked, it *Item, try int) (*failure,
 		w.stage.passed++
 		return nil, nil //nolint:nilnil // no failure and no fault
 	case w.isParked(key):
-		w.putAside(it, Waiting, "", nil, 0)
-		return nil, nil //nolint:nilnil // likewise
+		return nil, w.putAside(it, Waiting, "", nil, 0)
 	}
 	w.stage.ran++
 	err = w.call(batch, checked, run, ev, key)
@@ -194,8 +193,7 @@ func (w *worker) unhandled(it *Item, reason string, err error, try int) (*failur
 		w.stage.passed++
 		return nil, nil //nolint:nilnil // likewise
 	}
-	w.putAside(it, kindOf(p.Then), reason, err, try)
-	return nil, nil //nolint:nilnil // likewise
+	return nil, w.putAside(it, kindOf(p.Then), reason, err, try)
 }
 
 func kindOf(o Outcome) Kind {
@@ -288,8 +286,12 @@ func (w *worker) failed(it *Item, reason string, try int) {
 	}
 }
 
-// putAside stages a letter.
-func (w *worker) putAside(it *Item, kind Kind, reason string, cause error, tries int) {
+// putAside stages a letter, unless there are too many.
+func (w *worker) putAside(it *Item, kind Kind, reason string, cause error, tries int) error {
+	if most := w.r.config.MaxLetters; len(w.held.progress.letters)+len(w.stage.change.Put) >= most {
+		return &stopped{reason: ReasonLetters, at: it.Event.Position(), typ: it.Event.Type, err: fmt.Errorf(
+			"projection %s: %d events lie aside, and no more are put there; mend the cause and retry them or drop them, then resume the shard", w.shard, most)}
+	}
 	l := Letter{
 		ID: it.Event.Position().String(), Kind: kind, Reason: reason, Attempts: tries, At: w.r.config.Now().UTC().Truncate(time.Microsecond),
 		Event: *cloneEvent(it.Event),
@@ -308,6 +310,7 @@ func (w *worker) putAside(it *Item, kind Kind, reason string, cause error, tries
 	}
 	w.stage.change.Put = slices.DeleteFunc(w.stage.change.Put, func(have Letter) bool { return have.ID == l.ID })
 	w.stage.change.Put = append(w.stage.change.Put, l)
+	return nil
 }
 
 func (w *worker) isParked(key string) bool { return w.stage.keys[key] || w.held.progress.parked(key) }

@@ -34,6 +34,10 @@ type Config struct {
 	// all that is stored of the shard and builds it anew from the projection's start. Nil means false: the shard stops.
 	OnUnfit func(ctx context.Context, shard Shard, reason string) bool
 
+	// MaxLetters bounds what lies aside in one shard: when there are as many letters, waiting ones included, the shard stops instead of putting
+	// more aside. Zero means 100,000.
+	MaxLetters int
+
 	// DrainTimeout is how long the batch in hand may take when a shard goes elsewhere or Run ends. Then its context ends. Zero means 5 s.
 	DrainTimeout time.Duration
 	// Grace is how long after the end of its context a function may go on. Then it is abandoned: it can commit nothing any more, and its shard
@@ -62,6 +66,7 @@ func (c Config) Validate() error {
 	add(c.Definition == nil, "Definition is missing; give the one to run")
 	add(c.Target == nil, "Target is missing; give the place where results go")
 	add(c.Journal == nil, "Journal is missing; give what reads the journals")
+	add(c.MaxLetters < 0, "MaxLetters is %d; choose 1 or more, or 0 for 100,000", c.MaxLetters)
 	add(c.Generation < 0, "Generation is %d; count from 0", c.Generation)
 	for _, d := range []struct {
 		name  string
@@ -86,6 +91,9 @@ func (c Config) filled() Config {
 	span(&c.Grace, 5*time.Second)
 	span(&c.RetryFirst, 200*time.Millisecond)
 	span(&c.RetryTop, max(c.RetryFirst, 10*time.Second))
+	if c.MaxLetters == 0 {
+		c.MaxLetters = 100_000
+	}
 	if c.Control == nil {
 		c.Control = NewMemoryControl()
 	}

@@ -16,6 +16,18 @@
 //
 // # If the process dies
 //
-// What was not committed is not there, and its events come again. A view and an SQL read model are exact after any crash; effects outside
-// happen at least once.
+//	before Commit    nothing happened; the events come again, to whoever claims the shard
+//	during Commit    unknown; the next claim reads what is stored, and goes on from there
+//	after Commit     it is there, and its events do not come again
+//
+// A view and an SQL read model are exact after any crash; effects outside happen at least once. A process that was only taken for dead is fenced by
+// the next claim: what it commits after that is refused.
+//
+// # Who does what
+//
+// [Runner] has one goroutine per held shard, its worker: it claims, follows the feed, runs functions, commits, sees to the orders of operators, and
+// answers who asks for letters. Beside the workers run the membership, a watcher of the control table, a reporter of states, and one watchdog for the
+// functions of all shards: it ends the context of one that takes too long. One that does not heed this is abandoned with its goroutine: its holding
+// is released, so that it can commit nothing, and the shard stops for all to see, or goes where it is to go. [Operator] writes orders into the
+// [Control] table; each shard does them in order and commits the number of the last one with its effect, so that each takes effect once.
 package projector

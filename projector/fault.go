@@ -30,7 +30,7 @@ type storeFault struct{ error }
 func (f *storeFault) Unwrap() error { return f.error }
 
 // Is makes it an ErrStore without adding to its text.
-func (f *storeFault) Is(target error) bool { return target == ErrStore } //nolint:errorlint // the very value is meant
+func (f *storeFault) Is(target error) bool { return target == ErrStore }
 
 // Blame is an error of a batch that one of its events is at fault for, but that came up behind its function: [Checked] and [Batch.Commit]
 // may give it. Nothing of the batch is committed then.

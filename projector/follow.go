@@ -56,6 +56,9 @@ func (w *worker) follow() error {
 		if err := w.deliver(&d); err != nil {
 			return err
 		}
+		if err := w.skipPassed(); err != nil {
+			return err
+		}
 		if len(w.carry) > 0 || w.dirty() {
 			w.idle.Reset(idleAfter)
 		}
@@ -220,14 +223,20 @@ func (w *worker) cut(items []Item, most int) int {
 		}
 		return n
 	}
-	open := map[Source]bool{}
-	for i, it := range items {
-		if it.Bad == nil && it.Event.Index+1 < it.Event.Count {
-			open[it.Source] = true
-		} else {
-			delete(open, it.Source)
+	open := 0 // sources whose command is not at its end; none where a batch begins
+	clear(w.torn)
+	for i := range items {
+		it := &items[i]
+		w.locate(it.Source)
+		if torn := it.Bad == nil && it.Event.Index+1 < it.Event.Count; torn != w.torn[w.last] {
+			w.torn[w.last] = torn
+			if torn {
+				open++
+			} else {
+				open--
+			}
 		}
-		if i+1 >= most && len(open) == 0 {
+		if i+1 >= most && open == 0 {
 			return i + 1
 		}
 	}

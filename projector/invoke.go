@@ -129,7 +129,8 @@ func (w *worker) call(batch Batch, checked Checked, run handler, ev *muster.Even
 	s := &w.sources[w.last]
 	ctx := muster.WithMeta(w.hand.context(w.ctx), &ev.Meta)
 	w.hand.begin(ev)
-	err = w.guarded(ctx, batch, run, ev, Running{Shard: w.shard, Key: key, ID: w.idOf(ev), Replayed: ev.Offset < s.mark})
+	w.running.Key, w.running.ID, w.running.Replayed = key, w.idOf(ev), ev.Offset < s.mark
+	err = w.guarded(ctx, batch, run, ev)
 	if checked != nil {
 		err = checked.After(w.ctx, err)
 	}
@@ -142,13 +143,13 @@ func (w *worker) call(batch Batch, checked Checked, run handler, ev *muster.Even
 	return err
 }
 
-func (w *worker) guarded(ctx context.Context, batch Batch, run handler, ev *muster.Event, running Running) (err error) {
+func (w *worker) guarded(ctx context.Context, batch Batch, run handler, ev *muster.Event) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &panicked{v}
 		}
 	}()
-	batch.Before(&running)
+	batch.Before(&w.running)
 	return run(ctx, batch.Tx(), w.r.config.Codec, ev)
 }
 

@@ -14,8 +14,6 @@ import (
 // A process is killed at every single step at the target, and another one goes on: what is there in the end is what a run from zero makes.
 func TestKilledAtEveryStep(t *testing.T) {
 	steps := 0
-	want := map[string]string{}
-	letters := 0
 	killed := func(t *testing.T, at int) (rows map[string]string, left []projector.Letter) {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t, 1, projector.BatchEvents(3), projector.OnFailure(projector.Policy{Tries: 2, First: time.Millisecond}), projector.OnBadRecord(projector.Skip))
@@ -60,7 +58,7 @@ func TestKilledAtEveryStep(t *testing.T) {
 		return rows, left
 	}
 	want, left := killed(t, 0)
-	letters = len(left)
+	letters := len(left)
 	if len(want) != 4 || want["c"] != "11 12 " || letters != 4 || steps < 20 {
 		t.Fatalf("without a kill there are rows %v and %d letters after %d steps", want, letters, steps)
 	}

@@ -174,7 +174,7 @@ func (o *Operator) Skip(ctx context.Context, projection string, shard int32) err
 	if len(all) == 0 {
 		return muster.Errorf(muster.Unavailable, "projection %s: nobody holds shard %d now, so what it stopped at is not known; try again", at.name, shard)
 	}
-	last := &all[0]
+	last := &all[max(0, slices.IndexFunc(all, func(s Status) bool { return s.State == Stopped || s.State == Retrying }))]
 	if last.State != Stopped && last.State != Retrying {
 		return muster.Errorf(muster.FailedPrecondition, "projection %s: shard %d is %s, so there is no event to skip", at.name, shard, last.State)
 	}

@@ -110,9 +110,6 @@ func (o *Operator) letters(ctx context.Context, q LetterQuery) (found []Letter, 
 		if len(found) >= q.limit() {
 			break
 		}
-		if len(s.Letters) == 0 {
-			continue
-		}
 		one := q
 		one.Projection, one.Shards, one.Limit = at.name, []int32{s.Shard}, q.limit()-len(found)
 		some, err := o.config.Letters(ctx, s.Instance, one)

@@ -10,11 +10,12 @@ import (
 )
 
 const (
-	reportEvery = 2 * time.Second  // what an instance says of its shards, at most; a new state is told at once
-	repeatEvery = 10 * time.Second // what was said, so that it is known to be true still
-	staleAfter  = 30 * time.Second // what was said counts no more: its instance is taken for dead
-	lookEvery   = 10 * time.Second // at the journals of shards that do not read them
-	lastWord    = 2 * time.Second  // to take back what was said
+	reportEvery = 2 * time.Second    // what an instance says of its shards, at most; a new state is told at once
+	repeatEvery = 10 * time.Second   // what was said, so that it is known to be true still
+	staleAfter  = 30 * time.Second   // what was said counts no more: its instance is taken for dead
+	lookEvery   = 10 * time.Second   // at the journals of shards that do not read them
+	lastWord    = 2 * time.Second    // to take back what was said
+	forgetAfter = 7 * 24 * time.Hour // acts are removed from the control table; who has not done one by then never does
 )
 
 // report tells the other instances what the shards held here are doing.
@@ -45,6 +46,19 @@ func (r *Runner) report(ctx context.Context) {
 		if time.Since(looked) >= lookEvery {
 			looked = time.Now()
 			r.each(func(h *held) { h.progress.look(ctx) })
+			r.forget(ctx)
+		}
+	}
+}
+
+// forget removes acts that are so old that nobody waits for them.
+func (r *Runner) forget(ctx context.Context) {
+	for _, a := range r.orders.Load().acts {
+		if r.config.Now().Sub(a.When) < forgetAfter {
+			continue
+		}
+		if _, err := r.config.Control.Put(ctx, a.key, nil); err != nil {
+			return // there is time
 		}
 	}
 }

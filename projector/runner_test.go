@@ -3,6 +3,7 @@ package projector_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,6 +78,40 @@ func TestTornCommandsAreAppliedWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.wantRows(0, "a:1 2 3 4 5")
+	})
+}
+
+// A replicated projection of two groups with different partition counts: one shard, and no command of any source is torn.
+func TestTornCommandsOfManySources(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 3, projector.BatchEvents(2), projector.Place(projector.Replicated))
+		second := muster.NewGroup("others", muster.Partitions(1))
+		event := muster.NewEvent[noted](second, "Second")
+		projector.On(r.p, event, r.apply)
+		r.journal.DeliverAtMost(2)
+		torn := 0
+		r.target.Intercept(func(step string, shard projector.Shard) error {
+			if step == "committed" {
+				for _, row := range r.target.Rows(shard) {
+					if row != "1 2 3 " {
+						torn++
+					}
+				}
+			}
+			return nil
+		})
+		for p := range int32(3) {
+			r.note(p, fmt.Sprint("a", p, ":1"), fmt.Sprint("a", p, ":2"), fmt.Sprint("a", p, ":3"))
+		}
+		other := projector.Source{Topic: "others.events"}
+		last := r.journal.Append(other, mustertest.NewEvent(event, "z", noted{"1"}), mustertest.NewEvent(event, "z", noted{"2"}), mustertest.NewEvent(event, "z", noted{"3"}))
+		runner, _ := r.start()
+		okay(t, runner.Await(t.Context(), last))
+		wantState(t, runner, projector.Whole, projector.Live, "")
+		r.wantRows(projector.Whole, "a0:1 2 3", "a1:1 2 3", "a2:1 2 3", "z:1 2 3")
+		if torn > 0 {
+			t.Errorf("readers saw %d torn commands", torn)
+		}
 	})
 }
 

@@ -47,7 +47,7 @@ type Stored struct {
 type Batch interface {
 	// Tx gives what [Into.Hand] makes the functions' T of.
 	Tx() any
-	// Before announces the event whose function is run next.
+	// Before announces the event whose function is run next. What e points to is valid until that function has returned.
 	Before(e *Running)
 	// Commit makes everything durable together, or nothing: what functions wrote through Tx, and the change. ErrFenced: another instance has
 	// claimed the shard. After any other error the outcome may be unknown: the runner claims anew and reads what is stored.

@@ -53,7 +53,10 @@ func (w *worker) giveUpOn(it *Item, f *failure, then Outcome, tries int) error {
 		return err
 	}
 	w.step(it)
-	w.putAside(it, kindOf(then), f.reason, f.err, tries)
+	if err := w.putAside(it, kindOf(then), f.reason, f.err, tries); err != nil {
+		batch.Rollback()
+		return err
+	}
 	w.checkpoints()
 	if err := w.commit(batch, &w.stage.change); err != nil {
 		return err

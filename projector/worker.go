@@ -39,8 +39,10 @@ type worker struct {
 	stop    *stopped       // why the shard does not go on
 	skip    *act           // an act to skip that waits for its event
 	carry   []Item         // events of a command that is not there in full, cloned
+	torn    []bool         // by source; see cut
 	stage   stage          // what the batch in hand adds
-	text    textSlab       // of Running
+	text    textSlab       // of running
+	running Running        // the same for all events, filled in for each
 	moved   bool           // a commit succeeded since the claim
 	idle    *time.Timer    // ends waiting for more when there is something to commit, or carried events to give up waiting for the rest of
 	idled   atomic.Bool    // it has
@@ -90,6 +92,8 @@ func newWorker(ctx context.Context, h *held, stop *stopped) *worker {
 	}
 	w.ctx, w.cancel = context.WithCancel(ctx)
 	w.intake.parent = w.ctx
+	w.running.Shard = h.shard
+	w.torn = make([]bool, len(h.shard.Sources))
 	w.stage.places = make([]place, len(h.shard.Sources))
 	for i, s := range h.shard.Sources {
 		w.index[s] = i
