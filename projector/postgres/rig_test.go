@@ -157,3 +157,12 @@ func (b *bank) rebuilt(t *testing.T, pool *pgxpool.Pool) string {
 	stop()
 	return dump(t, pool, "fresh_")
 }
+
+// waitUntil is eventually for a child, whose parent has the deadline.
+func waitUntil(condition func() bool) {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		<-tick.C
+	}
+}

@@ -40,7 +40,8 @@ type querier interface {
 // format gives the format of the tables there are, 0 for none.
 func (t *target) format(ctx context.Context, db querier) (int, error) {
 	var there bool
-	if err := db.QueryRow(ctx, "select to_regclass($1) is not null", t.tables.Schema).Scan(&there); err != nil || !there {
+	// Naming a table has the session take notice of what others have made since; a function alone answers from its cache.
+	if err := db.QueryRow(ctx, "select to_regclass($1) is not null from pg_database where datname = current_database()", t.tables.Schema).Scan(&there); err != nil || !there {
 		return 0, err
 	}
 	var format int
