@@ -100,7 +100,7 @@ func (t *target) explain(ctx context.Context, about string, err error) error {
 		return fmt.Errorf("projection %s: cannot %s: %w; the database server is out of room, memory or connections", t.projection, about, err)
 	case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
 		stat := t.projection.pool.Stat()
-		return fmt.Errorf("projection %s: cannot %s: no connection within %v (%d of %d in use): %v; check that the server answers, or raise pool_max_conns", //nolint:errorlint // our limit, not the caller's
+		return fmt.Errorf("projection %s: cannot %s: no connection within %v (%d of %d in use): %v; check that the server answers, or raise pool_max_conns",
 			t.projection, about, t.projection.acquire, stat.AcquiredConns(), stat.MaxConns(), err)
 	}
 	return fmt.Errorf("projection %s: cannot %s: %w", t.projection, about, err)
