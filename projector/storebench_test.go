@@ -29,19 +29,19 @@ func BenchmarkView(b *testing.B) {
 	}
 	b.Run("bare", func(b *testing.B) {
 		db, err := pebble.Open(b.TempDir(), &pebble.Options{MemTableSize: 32 << 20, Logger: quiet{}})
-		must(b, err)
+		noError(b, err)
 		b.Cleanup(func() { _ = db.Close() })
 		b.ReportAllocs()
 		for n := 0; n < b.N; {
 			batch := db.NewBatch()
 			for range min(benchBatch, b.N-n) {
 				binary.BigEndian.PutUint64(value, uint64(n))
-				must(b, batch.Set([]byte(keys[n&(1<<20-1)]), value, nil))
+				noError(b, batch.Set([]byte(keys[n&(1<<20-1)]), value, nil))
 				n++
 			}
-			must(b, batch.Set([]byte("checkpoint"), value, nil))
-			must(b, batch.Commit(pebble.NoSync))
-			must(b, batch.Close())
+			noError(b, batch.Set([]byte("checkpoint"), value, nil))
+			noError(b, batch.Commit(pebble.NoSync))
+			noError(b, batch.Close())
 		}
 	})
 	view := func(b *testing.B, fn func(r *projector.Rows[muster.Raw], n int) error) {
@@ -51,15 +51,15 @@ func BenchmarkView(b *testing.B) {
 		b.ReportAllocs()
 		for n := 0; n < b.N; {
 			batch, err := h.Begin(b.Context())
-			must(b, err)
+			noError(b, err)
 			running := &projector.Running{ID: "event"}
 			for range min(benchBatch, b.N-n) {
 				batch.Before(running)
-				must(b, fn(v.Hand(batch.Tx()), n))
+				noError(b, fn(v.Hand(batch.Tx()), n))
 				n++
 			}
 			at := projector.Checkpoint{Source: shardOf(v, 0).Sources[0], Next: int64(n)}
-			must(b, batch.Commit(b.Context(), projector.Change{Checkpoints: []projector.Checkpoint{at}}))
+			noError(b, batch.Commit(b.Context(), projector.Change{Checkpoints: []projector.Checkpoint{at}}))
 		}
 	}
 	b.Run("put", func(b *testing.B) {

@@ -92,7 +92,7 @@ func (b *batch) Commit(ctx context.Context, change projector.Change) error {
 	}
 	own := len(b.queue.owners)
 	if err := b.finish(ctx, change); err != nil {
-		b.Rollback()
+		b.end(ctx)
 		if ledger.StateOf(err) == ledger.Aborted {
 			return &projector.Blame{ID: b.running.ID, Err: errAborted}
 		}
@@ -105,7 +105,7 @@ func (b *batch) Commit(ctx context.Context, change projector.Change) error {
 	}
 	failed := b.queue.failed
 	lost := b.raw.PgConn().IsClosed()
-	b.Rollback()
+	b.end(ctx)
 	switch {
 	case failed < own:
 		return b.judge(ctx, err)
@@ -173,14 +173,17 @@ func moment(t time.Time) any {
 }
 
 // Rollback implements [projector.Batch].
-func (b *batch) Rollback() {
+func (b *batch) Rollback() { b.end(b.queue.ctx) }
+
+// end rolls back and gives the connection back, unless that was done.
+func (b *batch) end(ctx context.Context) {
 	b.holding.close(b, func() {
 		session := b.raw.PgConn()
 		switch {
 		case session.IsClosed() || session.TxStatus() == 'I':
 			b.conn.Release()
 		default:
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(b.queue.ctx), rollbackLimit)
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackLimit)
 			defer cancel()
 			_ = b.tx.Tx.Rollback(ctx) // a connection on which this fails is closed, which rolls back as well
 			b.conn.Release()

@@ -83,13 +83,23 @@ func (t *hand) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	return t.Tx.SendBatch(ctx, b)
 }
 
+// failedBatch is the result of statements that were not sent.
 type failedBatch struct{ err error }
 
+// Exec gives the reason.
 func (f failedBatch) Exec() (pgconn.CommandTag, error) { return pgconn.CommandTag{}, f.err }
-func (f failedBatch) Query() (pgx.Rows, error)         { return nil, f.err }
-func (f failedBatch) QueryRow() pgx.Row                { return failed(f) }
-func (f failedBatch) Close() error                     { return f.err }
-func (f failedBatch) Tx() pgx.Tx                       { return nil }
+
+// Query gives the reason.
+func (f failedBatch) Query() (pgx.Rows, error) { return nil, f.err }
+
+// QueryRow gives the reason.
+func (f failedBatch) QueryRow() pgx.Row { return failed(f) }
+
+// Close gives the reason.
+func (f failedBatch) Close() error { return f.err }
+
+// Tx gives none.
+func (f failedBatch) Tx() pgx.Tx { return nil }
 
 // before refuses what would end the transaction, and sends what is queued.
 func (t *hand) before(ctx context.Context, sql string) error {

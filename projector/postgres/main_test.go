@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"testing"
 
@@ -12,7 +13,16 @@ import (
 	"github.com/seed-3eec0498/muster/projector/postgres"
 )
 
-func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+func TestMain(m *testing.M) {
+	if os.Getenv("MUSTER_CHILD") != "" { // a process of a test, to be killed or stopped
+		if err := child(); err != nil {
+			fmt.Println("failed:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(pgtest.Main(m))
+}
 
 // open gives a pool on a database of the test's own.
 func open(t testing.TB, url string) *pgxpool.Pool {

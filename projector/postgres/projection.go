@@ -37,7 +37,7 @@ var (
 // New begins a projection that writes through the pool, with functions to come from [projector.On]. The pool stays the caller's. It needs
 // one connection per shard that shall be applied at the same time, and one for the toolkit.
 func New(name string, pool *pgxpool.Pool, opts ...projector.Option) *Projection {
-	return &Projection{definition: projector.NewDefinition(name, opts...), pool: pool, prefix: "muster_", acquire: 10 * time.Second, idle: 2 * time.Minute}
+	return &Projection{definition: projector.NewDefinition(name, opts...), pool: pool, prefix: "muster_", acquire: defaultAcquire, idle: defaultIdle}
 }
 
 // Hand implements [projector.Into].
@@ -75,10 +75,23 @@ func (p *Projection) SideBySide() *Projection {
 // ever. It has to be longer than a function may think between two statements. Zero means two minutes.
 func (p *Projection) IdleLimit(limit time.Duration) *Projection {
 	if p.idle = limit; limit == 0 {
-		p.idle = 2 * time.Minute
+		p.idle = defaultIdle
 	}
 	return p
 }
+
+// Acquire is how long a batch waits for a connection of the pool before that counts as a fault of the store, which is tried again. Zero means ten seconds.
+func (p *Projection) Acquire(limit time.Duration) *Projection {
+	if p.acquire = limit; limit == 0 {
+		p.acquire = defaultAcquire
+	}
+	return p
+}
+
+const (
+	defaultAcquire = 10 * time.Second
+	defaultIdle    = 2 * time.Minute
+)
 
 // Validate reports everything wrong with the projection, joined; prefix is that of the topics.
 func (p *Projection) Validate(prefix string) error {
@@ -89,6 +102,9 @@ func (p *Projection) check() error {
 	var faults []error
 	if p.pool == nil {
 		faults = append(faults, fmt.Errorf("projection %s: the pool is nil; give one from pgxpool.New", p))
+	}
+	if p.acquire < 0 {
+		faults = append(faults, fmt.Errorf("projection %s: Acquire is %v; choose more than 0, or 0 for %v", p, p.acquire, defaultAcquire))
 	}
 	if p.idle < time.Second {
 		faults = append(faults, fmt.Errorf("projection %s: IdleLimit is %v; choose a second or more", p, p.idle))

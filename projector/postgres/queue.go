@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -28,7 +29,7 @@ func (b *batch) enqueue(ctx context.Context, sql string, args []any) error {
 	if b.queue.fault != nil {
 		return b.queue.fault
 	}
-	if !b.queues() {
+	if !b.queues() || !b.known(sql) {
 		_, err := b.tx.Exec(ctx, sql, args...)
 		return err
 	}
@@ -41,6 +42,23 @@ func (b *batch) enqueue(ctx context.Context, sql string, args []any) error {
 		return nil
 	}
 	return b.flush(ctx)
+}
+
+// preparedMost is how many different statements of functions are kept prepared on a connection. Texts with values in them would be without end.
+const preparedMost = 200
+
+// known tells whether a statement is among those that are queued. Others are executed at once, by the driver's cache, which forgets.
+func (b *batch) known(sql string) bool {
+	const name = "muster statements"
+	texts, _ := b.raw.PgConn().CustomData()[name].(map[string]bool)
+	if texts == nil {
+		texts = map[string]bool{}
+		b.raw.PgConn().CustomData()[name] = texts
+	}
+	if !texts[sql] && len(texts) < preparedMost {
+		texts[strings.Clone(sql)] = true
+	}
+	return texts[sql]
 }
 
 // queues tells whether the pool's mode lets an error in a batch be traced to its statement. Where statements are described first, and not kept, it does not.

@@ -40,7 +40,8 @@ type querier interface {
 // format gives the format of the tables there are, 0 for none.
 func (t *target) format(ctx context.Context, db querier) (int, error) {
 	var there bool
-	if err := db.QueryRow(ctx, "select to_regclass($1) is not null", t.tables.Schema).Scan(&there); err != nil || !there {
+	// Naming a table has the session take notice of what others have made since; a function alone answers from its cache.
+	if err := db.QueryRow(ctx, "select to_regclass($1) is not null from pg_database where datname = current_database()", t.tables.Schema).Scan(&there); err != nil || !there {
 		return 0, err
 	}
 	var format int
@@ -99,7 +100,7 @@ func (t *target) explain(ctx context.Context, about string, err error) error {
 		return fmt.Errorf("projection %s: cannot %s: %w; the database server is out of room, memory or connections", t.projection, about, err)
 	case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
 		stat := t.projection.pool.Stat()
-		return fmt.Errorf("projection %s: cannot %s: no connection within %v (%d of %d in use): %v; check that the server answers, or raise pool_max_conns", //nolint:errorlint // our limit, not the caller's
+		return fmt.Errorf("projection %s: cannot %s: no connection within %v (%d of %d in use): %v; check that the server answers, or raise pool_max_conns",
 			t.projection, about, t.projection.acquire, stat.AcquiredConns(), stat.MaxConns(), err)
 	}
 	return fmt.Errorf("projection %s: cannot %s: %w", t.projection, about, err)

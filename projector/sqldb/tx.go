@@ -44,6 +44,11 @@ func (t *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.
 
 // QueryRowContext is that of sql.Tx.
 func (t *Tx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	if ledger.Ends(query) { // a row tells no reason of ours, so it is never asked for
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		return t.tx.QueryRowContext(ended, query, args...)
+	}
 	row := t.tx.QueryRowContext(ctx, query, args...)
 	_ = t.note(row.Err()) // the caller gets it from Scan
 	return row

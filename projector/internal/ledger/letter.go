@@ -14,6 +14,7 @@ import (
 const letterFormat = 1
 
 // letter is a letter as it is stored, in JSON. Texts that others make are bytes, so that none is changed by being no UTF-8.
+// Times are microseconds since 1970.
 type letter struct {
 	Format   int            `json:"format"`
 	ID       string         `json:"id"`
@@ -22,30 +23,30 @@ type letter struct {
 	Reason   string         `json:"reason,omitempty"`
 	Cause    []byte         `json:"cause,omitempty"`
 	Attempts int            `json:"attempts,omitempty"`
-	At       time.Time      `json:"at"`
+	At       int64          `json:"at"`
 	Event    event          `json:"event"`
 }
 
 type event struct {
-	ID            []byte    `json:"id,omitempty"`
-	Type          []byte    `json:"type,omitempty"`
-	Group         []byte    `json:"group,omitempty"`
-	AggregateID   []byte    `json:"aggregate,omitempty"`
-	Revision      uint64    `json:"revision,omitempty"`
-	Time          time.Time `json:"time"`
-	CorrelationID []byte    `json:"correlation,omitempty"`
-	CausationID   []byte    `json:"causation,omitempty"`
-	ContentType   []byte    `json:"content,omitempty"`
-	DataSchema    []byte    `json:"schema,omitempty"`
-	TraceParent   []byte    `json:"traceparent,omitempty"`
-	TraceState    []byte    `json:"tracestate,omitempty"`
-	Headers       []header  `json:"headers,omitempty"`
-	Topic         string    `json:"topic,omitempty"`
-	Partition     int32     `json:"partition"`
-	Offset        int64     `json:"offset"`
-	Payload       []byte    `json:"payload"` // null: it had none
-	Index         int       `json:"index"`
-	Count         int       `json:"count"`
+	ID            []byte   `json:"id,omitempty"`
+	Type          []byte   `json:"type,omitempty"`
+	Group         []byte   `json:"group,omitempty"`
+	AggregateID   []byte   `json:"aggregate,omitempty"`
+	Revision      uint64   `json:"revision,omitempty"`
+	Time          int64    `json:"time"`
+	CorrelationID []byte   `json:"correlation,omitempty"`
+	CausationID   []byte   `json:"causation,omitempty"`
+	ContentType   []byte   `json:"content,omitempty"`
+	DataSchema    []byte   `json:"schema,omitempty"`
+	TraceParent   []byte   `json:"traceparent,omitempty"`
+	TraceState    []byte   `json:"tracestate,omitempty"`
+	Headers       []header `json:"headers,omitempty"`
+	Topic         string   `json:"topic,omitempty"`
+	Partition     int32    `json:"partition"`
+	Offset        int64    `json:"offset"`
+	Payload       []byte   `json:"payload"` // null: it had none
+	Index         int      `json:"index"`
+	Count         int      `json:"count"`
 }
 
 type header struct {
@@ -57,7 +58,7 @@ type header struct {
 func Encode(l *projector.Letter) ([]byte, error) {
 	ev := &l.Event
 	e := event{
-		ID: []byte(ev.ID), Type: []byte(ev.Type), Group: []byte(ev.Group), AggregateID: []byte(ev.AggregateID), Revision: ev.Revision, Time: ev.Time,
+		ID: []byte(ev.ID), Type: []byte(ev.Type), Group: []byte(ev.Group), AggregateID: []byte(ev.AggregateID), Revision: ev.Revision, Time: ev.Time.UnixMicro(),
 		CorrelationID: []byte(ev.CorrelationID), CausationID: []byte(ev.CausationID), ContentType: []byte(ev.ContentType), DataSchema: []byte(ev.DataSchema),
 		TraceParent: []byte(ev.TraceParent), TraceState: []byte(ev.TraceState), Topic: ev.Topic, Partition: ev.Partition, Offset: ev.Offset,
 		Payload: ev.Payload, Index: ev.Index, Count: ev.Count,
@@ -65,7 +66,7 @@ func Encode(l *projector.Letter) ([]byte, error) {
 	for _, h := range ev.Headers {
 		e.Headers = append(e.Headers, header{[]byte(h.Key), h.Value})
 	}
-	b, err := json.Marshal(letter{letterFormat, l.ID, l.Kind, []byte(l.Key), l.Reason, []byte(l.Cause), l.Attempts, l.At, e})
+	b, err := json.Marshal(letter{letterFormat, l.ID, l.Kind, []byte(l.Key), l.Reason, []byte(l.Cause), l.Attempts, l.At.UnixMicro(), e})
 	if err != nil {
 		return nil, fmt.Errorf("letter %s: %w", l.ID, err)
 	}
@@ -82,9 +83,9 @@ func Decode(b []byte) (projector.Letter, error) {
 		return projector.Letter{}, fmt.Errorf("letter %q has format %d, and this build knows %d; run the newer build", l.ID, l.Format, letterFormat)
 	}
 	e := &l.Event
-	out := projector.Letter{ID: l.ID, Kind: l.Kind, Key: string(l.Key), Reason: l.Reason, Cause: string(l.Cause), Attempts: l.Attempts, At: l.At}
+	out := projector.Letter{ID: l.ID, Kind: l.Kind, Key: string(l.Key), Reason: l.Reason, Cause: string(l.Cause), Attempts: l.Attempts, At: time.UnixMicro(l.At).UTC()}
 	out.Event = muster.Event{Payload: e.Payload, Index: e.Index, Count: e.Count, Meta: muster.Meta{
-		ID: string(e.ID), Type: string(e.Type), Group: string(e.Group), AggregateID: string(e.AggregateID), Revision: e.Revision, Time: e.Time,
+		ID: string(e.ID), Type: string(e.Type), Group: string(e.Group), AggregateID: string(e.AggregateID), Revision: e.Revision, Time: time.UnixMicro(e.Time).UTC(),
 		CorrelationID: string(e.CorrelationID), CausationID: string(e.CausationID), ContentType: string(e.ContentType), DataSchema: string(e.DataSchema),
 		TraceParent: string(e.TraceParent), TraceState: string(e.TraceState), Topic: e.Topic, Partition: e.Partition, Offset: e.Offset,
 	}}
