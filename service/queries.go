@@ -57,6 +57,7 @@ func (s *Service) rowMessage(view string) proto.Message {
 // liveShard is a shard that has caught up since it is held here.
 type liveShard struct {
 	projection string // name@version
+	generation int
 	number     int32
 }
 
@@ -74,14 +75,14 @@ func (l *localViews) changed(st *projector.Status) {
 	if st.State == projector.Live {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.live[liveShard{st.Projection, st.Shard}] = true
+		l.live[liveShard{st.Projection, st.Generation, st.Shard}] = true
 	}
 }
 
 func (l *localViews) released(shard projector.Shard) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.live, liveShard{shard.Projection, shard.Number})
+	delete(l.live, liveShard{shard.Projection, shard.Generation, shard.Number})
 }
 
 // readable tells whether the shards of a query have caught up. It names them in the query, so that nothing else is read.
@@ -96,16 +97,21 @@ func (l *localViews) readable(q *projector.Query) error {
 	if q.Stale {
 		return nil
 	}
+	r, err := p.runner()
+	if err != nil {
+		return err
+	}
+	generation := r.Generation()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(q.Shards) == 0 {
 		for _, shard := range p.Shards(l.s.cfg.Prefix) {
-			if l.live[liveShard{p.String(), shard.Number}] {
+			if l.live[liveShard{p.String(), generation, shard.Number}] {
 				q.Shards = append(q.Shards, shard.Number)
 			}
 		}
 	}
-	if len(q.Shards) == 0 || slices.ContainsFunc(q.Shards, func(n int32) bool { return !l.live[liveShard{p.String(), n}] }) {
+	if len(q.Shards) == 0 || slices.ContainsFunc(q.Shards, func(n int32) bool { return !l.live[liveShard{p.String(), generation, n}] }) {
 		return &muster.Error{
 			Code: muster.Unavailable, Reason: "not-caught-up", Retry: true,
 			Message: "view " + p.String() + ": not all its shards that are asked for are held and caught up on this instance; ask again, or take rows that may be old",
@@ -140,7 +146,7 @@ func (l *localViews) AwaitView(ctx context.Context, name string, version int, po
 	if err != nil {
 		return err
 	}
-	return p.runner.Await(ctx, pos)
+	return p.await(ctx, pos)
 }
 
 // directory implements [viewhttp.Directory] with the consumer groups of the projections.
