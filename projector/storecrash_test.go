@@ -16,7 +16,7 @@ func TestStorePowerCut(t *testing.T) {
 	whole := openStore(t, projector.StoreConfig{Views: []projector.AnyView{fresh}})
 	noError(t, killRun(t.Context(), whole, fresh, func(string, int) {}))
 	want := everything(t, fresh, whole)
-	for seed := range uint64(6) {
+	for seed := range uint64(4) {
 		rng := rand.New(rand.NewPCG(seed, 5))
 		disk := vfs.NewCrashableMem()
 		v := killView()
@@ -27,7 +27,7 @@ func TestStorePowerCut(t *testing.T) {
 			})
 		}
 		var left *vfs.MemFS
-		cut := 1 + rng.IntN(1500)
+		cut := 1 + rng.IntN(400)
 		s := open()
 		noError(t, killRun(t.Context(), s, v, func(_ string, batch int) {
 			if batch == cut && left == nil {
