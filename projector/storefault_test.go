@@ -41,6 +41,18 @@ func (b *broken) MaybeError(op errorfs.Op) error {
 	return nil
 }
 
+// freshLogs is a file system that recycles no files, since errorfs fails none of those.
+type freshLogs struct{ vfs.FS }
+
+// ReuseForWrite makes a new file.
+func (f freshLogs) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	file, err := f.Create(name, category)
+	if err == nil {
+		err = f.Remove(old)
+	}
+	return file, err
+}
+
 // ballast is a batch that fills write buffers quickly.
 func ballast(t testing.TB, h projector.Holding, v *projector.View[balance], n int) error {
 	t.Helper()
@@ -78,7 +90,7 @@ func TestStoreLogFails(t *testing.T) {
 		mem := vfs.NewMem()
 		var told atomic.Int64
 		cfg := projector.StoreConfig{
-			Views: []projector.AnyView{v}, Dir: "views", FS: errorfs.Wrap(mem, fault), WriteBufferBytes: 64 << 10,
+			Views: []projector.AnyView{v}, Dir: "views", FS: freshLogs{errorfs.Wrap(mem, fault)}, WriteBufferBytes: 64 << 10,
 			Observe: projector.StoreObserve{Failed: func(error) { told.Add(1) }},
 		}
 		s := openStore(t, cfg)
