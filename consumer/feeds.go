@@ -104,8 +104,8 @@ type feedChange struct {
 }
 
 // OpenFeeds checks the configuration and starts to poll; nothing is read until a feed is opened. It does not wait for a broker. The caller
-// closes it.
-func OpenFeeds(config FeedsConfig) (*Feeds, error) {
+// closes it; the end of ctx does not.
+func OpenFeeds(ctx context.Context, config FeedsConfig) (*Feeds, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
@@ -121,7 +121,7 @@ func OpenFeeds(config FeedsConfig) (*Feeds, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, end := context.WithCancel(context.Background())
+	ctx, end := context.WithCancel(context.WithoutCancel(ctx))
 	f := &Feeds{
 		config: config, log: orDiscard(config.Logger), client: client, adm: kadm.NewClient(client), groups: map[string]*muster.Group{},
 		taken: map[Source]*Feed{}, taps: map[Source]*tap{}, kick: func() {}, room: make(chan struct{}, 1), end: end, done: make(chan struct{}),
@@ -251,7 +251,7 @@ func (f *Feeds) take(ctx context.Context, fetches kgo.Fetches) {
 	faulty := false
 	fetches.EachError(func(topic string, partition int32, err error) {
 		if topic != "" && !errors.Is(err, context.Canceled) {
-			faulty = f.fault(Source{topic, partition}, err) || faulty
+			faulty = f.fault(ctx, Source{topic, partition}, err) || faulty
 		}
 	})
 	f.mu.Lock()
