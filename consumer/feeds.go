@@ -29,7 +29,7 @@ type FeedsConfig struct {
 	Foreign func(group string, at muster.Position)
 
 	// BufferBytes is how much memory the events of one partition may take that have arrived and were not asked for. Above it fetching from
-	// that partition pauses; it resumes at half. What a fetch in flight brings is added. Zero means 4 MiB.
+	// that partition pauses; it resumes at half. What a fetch in flight brings is added. Zero means 16 MiB.
 	BufferBytes int
 
 	// Logger receives what an operator should know. Nil means that nothing is logged.
@@ -46,17 +46,21 @@ func (c FeedsConfig) Validate() error {
 		faults = append(faults, g.Validate())
 	}
 	if c.BufferBytes < 0 {
-		faults = append(faults, fmt.Errorf("consumer: BufferBytes is %d; choose 1 or more, or 0 for %d", c.BufferBytes, defaultBufferBytes))
+		faults = append(faults, fmt.Errorf("consumer: BufferBytes is %d; choose 1 or more, or 0 for %d", c.BufferBytes, defaultFeedBytes))
 	}
 	return errors.Join(faults...)
 }
 
-func (c FeedsConfig) bufferBytes() int { return orDefault(c.BufferBytes, defaultBufferBytes) }
+func (c FeedsConfig) bufferBytes() int { return orDefault(c.BufferBytes, defaultFeedBytes) }
 
 const (
-	// roomBytes is what the buffers that are still being fetched may hold together before the poll waits for their readers: that costs
-	// nothing, while what a fetch brought for a paused partition has to be fetched again.
-	roomBytes = 24 << 20
+	// defaultFeedBytes is several fetches: what a fetch brought for a partition that is paused meanwhile has to be fetched again, and small records
+	// take several times their compressed size.
+	defaultFeedBytes = 16 << 20
+
+	// roomBytes is what the buffers that are still being fetched may hold together before the poll waits for their readers, which is cheaper than
+	// to pause all of them.
+	roomBytes = 48 << 20
 	// roomWait bounds that wait, so that one reader that stands still is paused and does not hold up the others.
 	roomWait = 20 * time.Millisecond
 )
@@ -115,7 +119,7 @@ func OpenFeeds(ctx context.Context, config FeedsConfig) (*Feeds, error) {
 		kgo.KeepControlRecords(), // so that positions move over markers and what was aborted before them
 		kgo.FetchMaxWait(fetchWait),
 		kgo.FetchMaxBytes(fetchBytes),
-		kgo.FetchMaxPartitionBytes(fetchPartitionBytes),
+		kgo.FetchMaxPartitionBytes(fetchPartitionBytes/2),
 		kgo.MetadataMinAge(metadataAge),
 	)
 	if err != nil {

@@ -295,7 +295,11 @@ func TestFeedsLookAndStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.transact(t, true, c.eventOf(keys[0], 1))
-	is, err := feeds.Look(within(t), c.source(0))
+	var is consumer.Look
+	until(t, "the marker is written", func() bool { // the end of a transaction does not wait for it
+		is, err = feeds.Look(within(t), c.source(0))
+		return err != nil || is.Stable == before.High+2
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
