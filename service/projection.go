@@ -90,7 +90,7 @@ func (s *Service) openProjection(ctx context.Context, part projector.Part) (*pro
 	d := part.Definition()
 	p := &projection{Definition: d, part: part, log: s.log.With("projection", d.String())}
 	var err error
-	p.feeds, err = consumer.OpenFeeds(consumer.FeedsConfig{Kafka: s.cfg.connection(), Groups: d.Groups(), Foreign: s.foreign, Logger: p.log})
+	p.feeds, err = consumer.OpenFeeds(ctx, consumer.FeedsConfig{Kafka: s.cfg.connection(), Groups: d.Groups(), Foreign: s.foreign, Logger: p.log})
 	if err != nil {
 		return nil, err
 	}
