@@ -54,6 +54,15 @@ func (s *Service) rowMessage(view string) proto.Message {
 	return nil
 }
 
+// serving finds a projection; version 0 is the one that answers.
+func (s *Service) serving(name string, version int) (*projection, error) {
+	if version == 0 {
+		entries, _ := control{s.control}.Entries()
+		version, _, _ = projector.Serving(entries, name)
+	}
+	return s.projection(name, version)
+}
+
 // liveShard is a shard that has caught up since it is held here.
 type liveShard struct {
 	projection string // name@version
@@ -89,10 +98,11 @@ func (l *localViews) readable(q *projector.Query) error {
 	if l.s.views == nil {
 		return muster.Errorf(muster.NotFound, "service %s has no views", l.s.cfg.Name)
 	}
-	p, err := l.s.projection(q.View, q.Version)
+	p, err := l.s.serving(q.View, q.Version)
 	if err != nil {
 		return err
 	}
+	q.Version = p.Version()
 	if q.Stale {
 		return nil
 	}
@@ -166,7 +176,7 @@ const (
 
 // Layout implements [viewhttp.Directory].
 func (d *directory) Layout(ctx context.Context, view string, version int, fresh bool) (viewhttp.Layout, error) {
-	p, err := d.s.projection(view, version)
+	p, err := d.s.serving(view, version)
 	if err != nil {
 		return viewhttp.Layout{}, err
 	}
