@@ -51,8 +51,16 @@ func TestPagesOfManyInstances(t *testing.T) {
 			from := f.all[rapid.IntRange(0, 2).Draw(rt, "asked")].router
 			limit := rapid.IntRange(1, 12).Draw(rt, "limit")
 			for _, q := range []projector.Query{
-				{}, {Reverse: true}, {Prefix: "k"}, {From: "k2", To: "k7"}, {From: "k2", Reverse: true}, {Key: "k3"}, {Counter: "all"},
-				{Index: "owner", Key: "ann"}, {Index: "owner", Prefix: "b"}, {Index: "owner", From: "a", Reverse: true},
+				{},
+				{Reverse: true},
+				{Prefix: "k"},
+				{From: "k2", To: "k7"},
+				{From: "k2", Reverse: true},
+				{Key: "k3"},
+				{Counter: "all"},
+				{Index: "owner", Key: "ann"},
+				{Index: "owner", Prefix: "b"},
+				{Index: "owner", From: "a", Reverse: true},
 			} {
 				q.View, q.Version = "totals", 1
 				if q.Counter != "" {
