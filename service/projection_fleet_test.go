@@ -61,7 +61,7 @@ func (w *teller) check(totals *projector.View[balance], workers ...*running) {
 	}
 	got := map[string]balance{}
 	for _, worker := range workers {
-		for row, err := range totals.All(bounded(w.t), worker.Views()) {
+		for row, err := range totals.All(bounded(w.t), worker.LocalViews()) {
 			if err != nil {
 				w.t.Fatal(err)
 			}
