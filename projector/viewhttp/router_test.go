@@ -176,6 +176,13 @@ func TestRouteFindsOut(t *testing.T) {
 		t.Errorf("%+v, %v", p, err)
 	}
 	f.all[1].address = address
+	lost := newCopy("totals@1") // a shard that goes while it is read
+	lost.stale = true
+	while := viewhttp.NewRouter(viewhttp.Routing{Self: "pod-0", Local: lost, Directory: f, Tries: 2})
+	f.move(2, 0)
+	if _, err := while.Read(t.Context(), projector.Query{View: "totals", Shards: []int32{2}}); muster.ReasonOf(err) != viewhttp.ReasonMoved {
+		t.Error(err)
+	}
 	if _, err := hasty.Read(t.Context(), projector.Query{View: "none"}); muster.CodeOf(err) != muster.NotFound {
 		t.Error(err)
 	}
