@@ -22,7 +22,7 @@ type VersionsConfig struct {
 	Runner Config
 	// Journal opens what reads the journals for one runner, and gives what closes it behind that; version and generation that run side by side read
 	// apart. Nil: Runner.Journal serves all.
-	Journal func(d *Definition) (journal Journal, end func(), err error)
+	Journal func(ctx context.Context, d *Definition) (journal Journal, end func(), err error)
 	// Serve hears which version and generation answers from now on, at the start too. May be nil.
 	Serve func(name string, version, generation int)
 	// Kept gives what is stored here of a projection, of versions that this build does not have, too. Nil means that it is not known.
@@ -216,7 +216,7 @@ func (v *Versions) start(ctx context.Context, e edition, entries map[string]Entr
 		journal, closed := v.config.Runner.Journal, func() {}
 		if v.config.Journal != nil {
 			var err error
-			if journal, closed, err = v.config.Journal(one.Definition); err != nil {
+			if journal, closed, err = v.config.Journal(ctx, one.Definition); err != nil {
 				return err
 			}
 		}

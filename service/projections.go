@@ -28,6 +28,14 @@ func (s *Service) Views() projector.Reader {
 	return s.queries.router
 }
 
+// LocalViews reads what this instance holds of the views, and asks no other: also shards that have not caught up. It is nil where there are none.
+func (s *Service) LocalViews() projector.Reader {
+	if s.views == nil {
+		return nil
+	}
+	return s.views
+}
+
 // Placement tells which instance holds each shard of a projection now, with the address at which it answers queries: of one of the parts, by
 // name and version, 0 for the one that serves. A replicated one is held by every instance that runs it.
 func (s *Service) Placement(ctx context.Context, name string, version int) (map[int32]projector.Instance, error) {

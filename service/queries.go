@@ -54,6 +54,15 @@ func (s *Service) rowMessage(view string) proto.Message {
 	return nil
 }
 
+// serving finds a projection; version 0 is the one that answers.
+func (s *Service) serving(name string, version int) (*projection, error) {
+	if version == 0 {
+		entries, _ := control{s.control}.Entries()
+		version, _, _ = projector.Serving(entries, name)
+	}
+	return s.projection(name, version)
+}
+
 // liveShard is a shard that has caught up since it is held here.
 type liveShard struct {
 	projection string // name@version
@@ -90,10 +99,11 @@ func (l *localViews) readable(q *projector.Query) error {
 	if l.s.views == nil {
 		return muster.Errorf(muster.NotFound, "service %s has no views", l.s.cfg.Name)
 	}
-	p, err := l.s.projection(q.View, q.Version)
+	p, err := l.s.serving(q.View, q.Version)
 	if err != nil {
 		return err
 	}
+	q.Version = p.Version()
 	if q.Stale {
 		return nil
 	}
@@ -120,12 +130,19 @@ func (l *localViews) readable(q *projector.Query) error {
 	return nil
 }
 
+// kept has the store read shards that are here and caught up, also while their runner cannot reach the brokers and has let go of them.
+func kept(q projector.Query) projector.Query {
+	q.Stale = true
+	return q
+}
+
 // Read implements [projector.Reader].
 func (l *localViews) Read(ctx context.Context, q projector.Query) (projector.Page, error) {
 	if err := l.readable(&q); err != nil {
 		return projector.Page{}, err
 	}
-	page, err := l.s.views.Read(ctx, q)
+	page, err := l.s.views.Read(ctx, kept(q))
+	page.Stale = q.Stale && page.Stale
 	if err == nil { // a shard may have gone and come back meanwhile
 		err = l.readable(&q)
 	}
@@ -137,7 +154,7 @@ func (l *localViews) Watch(ctx context.Context, q projector.Query, fn func(proje
 	if err := l.readable(&q); err != nil {
 		return err
 	}
-	return l.s.views.Watch(ctx, q, fn)
+	return l.s.views.Watch(ctx, kept(q), fn)
 }
 
 // AwaitView implements [muster.ViewHost], of what is held here.
@@ -172,7 +189,7 @@ const (
 
 // Layout implements [viewhttp.Directory].
 func (d *directory) Layout(ctx context.Context, view string, version int, fresh bool) (viewhttp.Layout, error) {
-	p, err := d.s.projection(view, version)
+	p, err := d.s.serving(view, version)
 	if err != nil {
 		return viewhttp.Layout{}, err
 	}

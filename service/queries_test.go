@@ -77,7 +77,7 @@ func TestQueriesOverInstances(t *testing.T) {
 	if err := client.AwaitView(bounded(t), "totals", 0, last); err != nil {
 		t.Fatal(err)
 	}
-	var from sync.Map // the readers that are replica
+	var from sync.Map // the readers that are asked
 	from.Store("http", projector.Reader(client))
 	from.Store("1", replicas[1].Views())
 	ctx, cancel := context.WithCancel(t.Context())

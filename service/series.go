@@ -48,13 +48,13 @@ func (s *Service) openSeries() error {
 }
 
 // openJournal gives a runner its reader. What was opened with the projection is lent to the first one; a second, of a rebuild, gets one of its own.
-func (s *Service) openJournal(d *projector.Definition) (projector.Journal, func(), error) {
+func (s *Service) openJournal(ctx context.Context, d *projector.Definition) (projector.Journal, func(), error) {
 	for _, p := range s.projections {
 		if p.Definition == d && p.lent.CompareAndSwap(false, true) {
 			return journals{p.feeds}, func() { p.lent.Store(false) }, nil
 		}
 	}
-	feeds, err := consumer.OpenFeeds(consumer.FeedsConfig{
+	feeds, err := consumer.OpenFeeds(ctx, consumer.FeedsConfig{
 		Kafka: s.cfg.connection(), Groups: d.Groups(), Foreign: s.foreign, Logger: s.log.With("projection", d.String()),
 	})
 	if err != nil {
