@@ -70,6 +70,9 @@ func TestKilledServer(t *testing.T) {
 		if err := server.Kill(); err != nil {
 			t.Fatal(err)
 		}
+		for partition := range int32(2) {
+			b.append(partition, "late", n) // so that there is something to do, however fast it was
+		}
 		if n%2 == 0 {
 			eventually(t, "away", func() bool {
 				for _, s := range runner.Status() {
