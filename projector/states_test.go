@@ -13,16 +13,16 @@ type account struct {
 	Balance int64
 }
 
-type opened struct{ Owner string }
+type hasOpened struct{ Owner string }
 
 type credited struct{ Amount int64 }
 
 // states are the accounts of a small bank, as its owner folds them.
 func states() (v *projector.View[account], event func(kind, id string, payload string) *muster.Event) {
 	g := muster.NewGroup("accounts", muster.Partitions(1))
-	opening, crediting := muster.NewEvent[opened](g, "opened"), muster.NewEvent[credited](g, "credited")
+	opening, crediting := muster.NewEvent[hasOpened](g, "opened"), muster.NewEvent[credited](g, "credited")
 	aggregate := muster.NewAggregate(g, func() account { return account{Owner: "nobody"} })
-	muster.Evolve(aggregate, opening, func(s account, e opened) account { s.Owner = e.Owner; return s })
+	muster.Evolve(aggregate, opening, func(s account, e hasOpened) account { s.Owner = e.Owner; return s })
 	muster.Evolve(aggregate, crediting, func(s account, e credited) account { s.Balance += e.Amount; return s })
 	v = projector.NewStates("accounts-list", aggregate)
 	projector.Index(v, "owner", func(_ string, a account) []string { return []string{a.Owner} })

@@ -201,7 +201,7 @@ func TestStoreDamagedRow(t *testing.T) {
 	apply(t, first, v, 1, func(r *projector.Rows[balance]) { noError(t, r.Put("a", balance{Owner: "ann"})) })
 	apply(t, second, v, 1, func(r *projector.Rows[balance]) { noError(t, r.Put("b", balance{Owner: "bob"})) })
 	noError(t, s.Close())
-	db, err := pebble.Open("views", &pebble.Options{FS: mem, FormatMajorVersion: pebble.FormatColumnarBlocks})
+	db, err := pebble.Open("views", &pebble.Options{FS: mem, FormatMajorVersion: pebble.FormatColumnarBlocks, Logger: quiet{}})
 	noError(t, err)
 	noError(t, db.Set(projector.RowKey(1, "a"), []byte{1, 99}, pebble.Sync))
 	noError(t, db.Close())
@@ -253,7 +253,7 @@ func TestStoreMovedAside(t *testing.T) {
 			t.Fatalf("a second opener gets %v", err)
 		}
 		noError(t, s.Close())
-		db, err := pebble.Open("views", &pebble.Options{FS: mem, FormatMajorVersion: pebble.FormatColumnarBlocks})
+		db, err := pebble.Open("views", &pebble.Options{FS: mem, FormatMajorVersion: pebble.FormatColumnarBlocks, Logger: quiet{}})
 		noError(t, err)
 		noError(t, spoil(db))
 		noError(t, db.Close())
