@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +11,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/seed-3eec0498/muster/internal/pgtest"
 )
 
 // Every row runs, tiny, on embedded brokers: it measures nothing here, but it must not rot.
@@ -63,6 +67,20 @@ func TestEngineAlone(t *testing.T) {
 	}
 	if text := out.String(); !strings.Contains(text, "call-256-rf3   left out") || strings.Contains(text, "ratio") {
 		t.Errorf("printed:\n%s", text)
+	}
+}
+
+// A row whose server this machine does not have is left out of all, and refused where it was asked for by name.
+func TestMissingServer(t *testing.T) {
+	rows := []row{{name: "view-postgres", pass: func(context.Context, *cluster, sizes) (pass, error) { return pass{}, pgtest.ErrMissing }}}
+	var out strings.Builder
+	got, err := measure(t.Context(), &cluster{cfg: config{rows: []string{"all"}, repeat: 1}}, rows, &out)
+	if err != nil || len(got) != 0 || !strings.Contains(out.String(), "view-postgres  left out: there is no PostgreSQL server here") {
+		t.Errorf("of all: %v, %v, printed %q", got, err, out.String())
+	}
+	_, err = measure(t.Context(), &cluster{cfg: config{rows: []string{"view-postgres"}, repeat: 1}}, rows, &out)
+	if !errors.Is(err, pgtest.ErrMissing) {
+		t.Errorf("by name: %v", err)
 	}
 }
 
