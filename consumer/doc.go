@@ -51,4 +51,10 @@
 // has a goroutine that delivers its events one after another (follower.go). A full buffer pauses the fetching of its partition. What is done is
 // committed to the group twice a second, before a partition is given up, and at the end (places.go). [ReadDeadLetters] reads the dead
 // letters of a group and the marks that say what became of them.
+//
+// # Projections
+//
+// [Feeds] reads journals for projections: one goroutine polls and files records by partition, and who calls [Feed.Next] decodes them. Partitions
+// come and go between two polls, never during one. [Sharing] shares the partitions by a consumer group that fetches nothing, and [Table] is
+// the compacted topic by which instances agree.
 package consumer

@@ -21,9 +21,9 @@ const stallTop = 5 * time.Second
 
 // fault decides what an error of a fetch means: some end the feed, the client tries again after the others. It tells whether to pause before
 // that.
-func (f *Feeds) fault(source Source, err error) bool {
+func (f *Feeds) fault(ctx context.Context, source Source, err error) bool {
 	if large, is := errors.AsType[*kgo.ErrDecompressTooLarge](err); is {
-		f.passBatch(source, large)
+		f.passBatch(ctx, source, large)
 		return false
 	}
 	_, cut := errors.AsType[*kgo.ErrDataLoss](err)
@@ -49,7 +49,7 @@ func (f *Feeds) fault(source Source, err error) bool {
 	f.told = text
 	f.mu.Unlock()
 	if !again && end == nil && t != nil {
-		f.log.Error("events cannot be read; trying again", "topic", source.Topic, "partition", source.Partition,
+		f.log.ErrorContext(ctx, "events cannot be read; trying again", "topic", source.Topic, "partition", source.Partition,
 			"error", f.config.Kafka.Map("read events", err, kafka.On(kafka.TopicResource, source.Topic, "Read")...))
 	}
 	return end == nil
@@ -73,11 +73,11 @@ func (t *tap) troubledLocked(now time.Time) bool {
 
 // passBatch puts one record in the place of a batch that decompresses to more than the client's limit, and reads on behind it: kgo goes no
 // further on its own. The record becomes a bad one, for its reader to decide about.
-func (f *Feeds) passBatch(source Source, e *kgo.ErrDecompressTooLarge) {
+func (f *Feeds) passBatch(ctx context.Context, source Source, e *kgo.ErrDecompressTooLarge) {
 	at := muster.Position{Topic: source.Topic, Partition: source.Partition, Offset: e.NextOffset - 1}
 	fault := muster.Errorf(muster.DataLoss, "%v: the batch at offsets %d to %d decompresses to more than this client allows; none of it was read",
 		at, e.Offset, e.NextOffset-1)
-	stated, state := context.WithCancelCause(context.Background())
+	stated, state := context.WithCancelCause(context.WithoutCancel(ctx))
 	state(fault)
 	record := &kgo.Record{
 		Topic: source.Topic, Partition: source.Partition, Offset: e.NextOffset - 1, LeaderEpoch: e.Epoch, Value: []byte{}, Context: stated,

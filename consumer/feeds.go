@@ -29,7 +29,7 @@ type FeedsConfig struct {
 	Foreign func(group string, at muster.Position)
 
 	// BufferBytes is how much memory the events of one partition may take that have arrived and were not asked for. Above it fetching from
-	// that partition pauses; it resumes at half. What a fetch in flight brings is added. Zero means 4 MiB.
+	// that partition pauses; it resumes at half. What a fetch in flight brings is added. Zero means 16 MiB.
 	BufferBytes int
 
 	// Logger receives what an operator should know. Nil means that nothing is logged.
@@ -46,17 +46,21 @@ func (c FeedsConfig) Validate() error {
 		faults = append(faults, g.Validate())
 	}
 	if c.BufferBytes < 0 {
-		faults = append(faults, fmt.Errorf("consumer: BufferBytes is %d; choose 1 or more, or 0 for %d", c.BufferBytes, defaultBufferBytes))
+		faults = append(faults, fmt.Errorf("consumer: BufferBytes is %d; choose 1 or more, or 0 for %d", c.BufferBytes, defaultFeedBytes))
 	}
 	return errors.Join(faults...)
 }
 
-func (c FeedsConfig) bufferBytes() int { return orDefault(c.BufferBytes, defaultBufferBytes) }
+func (c FeedsConfig) bufferBytes() int { return orDefault(c.BufferBytes, defaultFeedBytes) }
 
 const (
-	// roomBytes is what the buffers that are still being fetched may hold together before the poll waits for their readers: that costs
-	// nothing, while what a fetch brought for a paused partition has to be fetched again.
-	roomBytes = 24 << 20
+	// defaultFeedBytes is several fetches: what a fetch brought for a partition that is paused meanwhile has to be fetched again, and small records
+	// take several times their compressed size.
+	defaultFeedBytes = 16 << 20
+
+	// roomBytes is what the buffers that are still being fetched may hold together before the poll waits for their readers, which is cheaper than
+	// to pause all of them.
+	roomBytes = 48 << 20
 	// roomWait bounds that wait, so that one reader that stands still is paused and does not hold up the others.
 	roomWait = 20 * time.Millisecond
 )
@@ -104,8 +108,8 @@ type feedChange struct {
 }
 
 // OpenFeeds checks the configuration and starts to poll; nothing is read until a feed is opened. It does not wait for a broker. The caller
-// closes it.
-func OpenFeeds(config FeedsConfig) (*Feeds, error) {
+// closes it; the end of ctx does not.
+func OpenFeeds(ctx context.Context, config FeedsConfig) (*Feeds, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
@@ -115,13 +119,13 @@ func OpenFeeds(config FeedsConfig) (*Feeds, error) {
 		kgo.KeepControlRecords(), // so that positions move over markers and what was aborted before them
 		kgo.FetchMaxWait(fetchWait),
 		kgo.FetchMaxBytes(fetchBytes),
-		kgo.FetchMaxPartitionBytes(fetchPartitionBytes),
+		kgo.FetchMaxPartitionBytes(fetchPartitionBytes/2),
 		kgo.MetadataMinAge(metadataAge),
 	)
 	if err != nil {
 		return nil, err
 	}
-	ctx, end := context.WithCancel(context.Background())
+	ctx, end := context.WithCancel(context.WithoutCancel(ctx))
 	f := &Feeds{
 		config: config, log: orDiscard(config.Logger), client: client, adm: kadm.NewClient(client), groups: map[string]*muster.Group{},
 		taken: map[Source]*Feed{}, taps: map[Source]*tap{}, kick: func() {}, room: make(chan struct{}, 1), end: end, done: make(chan struct{}),
@@ -251,7 +255,7 @@ func (f *Feeds) take(ctx context.Context, fetches kgo.Fetches) {
 	faulty := false
 	fetches.EachError(func(topic string, partition int32, err error) {
 		if topic != "" && !errors.Is(err, context.Canceled) {
-			faulty = f.fault(Source{topic, partition}, err) || faulty
+			faulty = f.fault(ctx, Source{topic, partition}, err) || faulty
 		}
 	})
 	f.mu.Lock()

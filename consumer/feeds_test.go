@@ -21,7 +21,7 @@ import (
 // feeds opens the reading of the cluster's group.
 func (c *cluster) feeds(t testing.TB, buffer int) *consumer.Feeds {
 	t.Helper()
-	f, err := consumer.OpenFeeds(consumer.FeedsConfig{Kafka: c.kafka, Groups: []*muster.Group{c.group}, BufferBytes: buffer})
+	f, err := consumer.OpenFeeds(within(t), consumer.FeedsConfig{Kafka: c.kafka, Groups: []*muster.Group{c.group}, BufferBytes: buffer})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func TestAFeedTellsBadRecords(t *testing.T) {
 		c.eventOf("acc", 4),
 	)
 	var foreign []muster.Position
-	feeds, err := consumer.OpenFeeds(consumer.FeedsConfig{
+	feeds, err := consumer.OpenFeeds(within(t), consumer.FeedsConfig{
 		Kafka: c.kafka, Groups: []*muster.Group{c.group}, Foreign: func(_ string, at muster.Position) { foreign = append(foreign, at) },
 	})
 	if err != nil {
@@ -295,7 +295,11 @@ func TestFeedsLookAndStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.transact(t, true, c.eventOf(keys[0], 1))
-	is, err := feeds.Look(within(t), c.source(0))
+	var is consumer.Look
+	until(t, "the marker is written", func() bool { // the end of a transaction does not wait for it
+		is, err = feeds.Look(within(t), c.source(0))
+		return err != nil || is.Stable == before.High+2
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

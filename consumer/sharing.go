@@ -135,7 +135,7 @@ func (s *Sharing) Run(ctx context.Context, gain, lose func(ctx context.Context, 
 	m := &sharer{Sharing: s, ctx: inner, fail: fail, gain: gain, lose: lose, held: map[int32]bool{}}
 	m.badge = newBadge(s.config.Service, time.Now())
 	m.badge.Address = s.config.Address
-	err := m.run()
+	err := m.run(inner)
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // the end of ctx is the way Run is meant to end
 	}
@@ -155,9 +155,9 @@ type sharer struct {
 	over bool // what comes later is not taken
 }
 
-func (m *sharer) run() error {
+func (m *sharer) run(ctx context.Context) error {
 	// The client outlives ctx: closing it properly takes requests.
-	life, kill := context.WithCancel(context.WithoutCancel(m.ctx))
+	life, kill := context.WithCancel(context.WithoutCancel(ctx))
 	defer kill()
 	client, err := m.config.Kafka.Client(append(m.options(), kgo.WithContext(life))...)
 	if err != nil {
@@ -166,21 +166,21 @@ func (m *sharer) run() error {
 	client.PauseFetchTopics(m.topic) // nothing is ever fetched
 	var upkeep sync.WaitGroup
 	upkeep.Go(func() { m.adopt(client) })
-	for m.ctx.Err() == nil {
-		fetches := client.PollFetches(m.ctx) // it tells the faults of the membership
-		if m.ctx.Err() == nil {
+	for ctx.Err() == nil {
+		fetches := client.PollFetches(ctx) // it tells the faults of the membership
+		if ctx.Err() == nil {
 			fetches.EachError(func(_ string, _ int32, err error) { m.fault(err) })
 		}
 	}
 	upkeep.Wait()
 	m.turn.Lock()
 	m.over = true
-	m.giveUp(slices.Collect(maps.Keys(m.held)))
+	m.giveUp(ctx, slices.Collect(maps.Keys(m.held)))
 	m.turn.Unlock()
 	forced := time.AfterFunc(closeGrace, kill)
 	defer forced.Stop()
 	client.Close()
-	return context.Cause(m.ctx)
+	return context.Cause(ctx)
 }
 
 func (m *sharer) options() []kgo.Opt {
@@ -213,7 +213,7 @@ func (b badged) JoinGroupMetadata(interests []string, owned map[string][]int32, 
 	return b.badge.pin(b.GroupBalancer.JoinGroupMetadata(interests, owned, generation))
 }
 
-func (m *sharer) assigned(_ context.Context, _ *kgo.Client, fresh map[string][]int32) {
+func (m *sharer) assigned(ctx context.Context, _ *kgo.Client, fresh map[string][]int32) {
 	m.turn.Lock()
 	defer m.turn.Unlock()
 	var gained []int32
@@ -225,8 +225,8 @@ func (m *sharer) assigned(_ context.Context, _ *kgo.Client, fresh map[string][]i
 	}
 	if len(gained) > 0 {
 		slices.Sort(gained)
-		m.log.InfoContext(m.ctx, "partitions assigned", "group", m.config.ConsumerGroup, "partitions", gained)
-		m.gain(m.ctx, gained)
+		m.log.InfoContext(ctx, "partitions assigned", "group", m.config.ConsumerGroup, "partitions", gained)
+		m.gain(ctx, gained)
 	}
 	select {
 	case <-m.joined:
@@ -236,14 +236,14 @@ func (m *sharer) assigned(_ context.Context, _ *kgo.Client, fresh map[string][]i
 }
 
 // gone runs before partitions go to others, or when they may have them already.
-func (m *sharer) gone(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
+func (m *sharer) gone(ctx context.Context, _ *kgo.Client, gone map[string][]int32) {
 	m.turn.Lock()
 	defer m.turn.Unlock()
-	m.giveUp(gone[m.topic])
+	m.giveUp(ctx, gone[m.topic])
 }
 
 // giveUp has partitions released. The caller holds turn.
-func (m *sharer) giveUp(partitions []int32) {
+func (m *sharer) giveUp(ctx context.Context, partitions []int32) {
 	var lost []int32
 	for _, p := range partitions {
 		if m.held[p] {
@@ -255,8 +255,8 @@ func (m *sharer) giveUp(partitions []int32) {
 		return
 	}
 	slices.Sort(lost)
-	m.log.InfoContext(m.ctx, "partitions given up", "group", m.config.ConsumerGroup, "partitions", lost)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.ctx), orDefault(m.config.RevokeTimeout, defaultRelease))
+	m.log.InfoContext(ctx, "partitions given up", "group", m.config.ConsumerGroup, "partitions", lost)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), orDefault(m.config.RevokeTimeout, defaultRelease))
 	defer cancel()
 	m.lose(ctx, lost)
 }

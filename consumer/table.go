@@ -64,7 +64,7 @@ func OpenTable(ctx context.Context, config kafka.Config, topic string, logger *s
 	if err != nil {
 		return nil, err
 	}
-	life, end := context.WithCancel(context.Background())
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	t := &Table{
 		config: config, log: orDiscard(logger), topic: topic, client: client, adm: kadm.NewClient(client), entries: map[string]TableEntry{},
 		kick: func() {}, moved: make(chan struct{}), end: end, done: make(chan struct{}),

@@ -26,7 +26,7 @@ const (
 //	paused/<name>@<version>/<shard>    the same for one
 //	act/<uuid>                         act; each shard it concerns does it once, in the order of their numbers
 //	status/<name>@<version>/<instance>/<generation>
-//	                                   statusRecord; removed when the instance ends, of no account when it is older than silentAfter
+//	                                   statusRecord; removed when the instance ends, of no account when it is older than staleAfter
 const (
 	pausedKeys = "paused/"
 	actKeys    = "act/"

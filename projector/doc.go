@@ -14,6 +14,13 @@
 // after a pause, then its key is parked, the event is skipped with a dead letter, or the partition stops. A fault of the store or the database
 // is never charged to an event: the shard waits for it.
 //
+// # Views
+//
+// A [View] is kept by the toolkit itself, in the [Store] of the process. Its functions get [Rows], which hold what the batch has made so far: reads
+// see what was written before, and a row that many events change is read and encoded once. Commit writes rows, index entries, counters,
+// checkpoints and letters as one Pebble batch. The store is the [Reader] of what is held here: each answer comes from one snapshot and says
+// up to where its rows were made.
+//
 // # If the process dies
 //
 //	before Commit    nothing happened; the events come again, to whoever claims the shard

@@ -16,9 +16,9 @@ import (
 )
 
 var (
-	accounts = muster.NewGroup("accounts", muster.Partitions(1))
-	opened   = muster.NewEvent[Opened](accounts, "bank.Opened")
-	journal  = projector.Source{Topic: "accounts.events"}
+	bankGroup     = muster.NewGroup("accounts", muster.Partitions(1))
+	accountOpened = muster.NewEvent[Opened](bankGroup, "bank.Opened")
+	bankJournal   = projector.Source{Topic: "accounts.events"}
 )
 
 // Opened is an event of these examples.
@@ -63,7 +63,7 @@ func ExampleNewEffects() {
 	defer hook.Close()
 
 	welcome := projector.NewEffects("welcome")
-	projector.On(welcome, opened, func(ctx context.Context, fx projector.Effect, e Opened, _ muster.Meta) error {
+	projector.On(welcome, accountOpened, func(ctx context.Context, fx projector.Effect, e Opened, _ muster.Meta) error {
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, hook.URL, strings.NewReader(e.Owner))
 		if err != nil {
 			return err
@@ -77,7 +77,7 @@ func ExampleNewEffects() {
 	})
 
 	j, target := mustertest.NewMemoryJournal(), mustertest.NewMemoryTarget()
-	pos := j.Append(journal, mustertest.NewEvent(opened, "acc-1", Opened{"Ada"}))
+	pos := j.Append(bankJournal, mustertest.NewEvent(accountOpened, "acc-1", Opened{"Ada"}))
 	failed := false
 	target.Intercept(func(step string, _ projector.Shard) error { // as a broker that is away when the call has been made
 		if step == "commit" && len(known) > 0 && !failed {
@@ -97,7 +97,7 @@ func ExampleNewEffects() {
 // Private events become public ones, with a contract of their own, and under another key.
 func ExampleNewPublisher() {
 	public := projector.NewPublisher("public-accounts", projector.To("accounts.public", 12))
-	projector.On(public, opened, func(ctx context.Context, out *projector.Outbox, e Opened, m muster.Meta) error {
+	projector.On(public, accountOpened, func(ctx context.Context, out *projector.Outbox, e Opened, m muster.Meta) error {
 		event := muster.CloudEvent{Type: "account.opened.v1", Key: e.Owner}
 		return out.Publish(ctx, "accounts.public", event, struct {
 			Account string `json:"account"`
@@ -105,7 +105,7 @@ func ExampleNewPublisher() {
 	})
 
 	j, target := mustertest.NewMemoryJournal(), mustertest.NewMemoryTarget()
-	pos := j.Append(journal, mustertest.NewEvent(opened, "acc-1", Opened{"Ada"}))
+	pos := j.Append(bankJournal, mustertest.NewEvent(accountOpened, "acc-1", Opened{"Ada"}))
 	if err := runOver(j, target, public.Definition(), pos); err != nil {
 		fmt.Println(err)
 	}

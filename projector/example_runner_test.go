@@ -106,10 +106,11 @@ func ExampleOperator_Retry() {
 	_ = operator.Resume(ctx, all)
 	fmt.Println(operator.Retry(ctx, all, "accounts/acc-1"), target.Rows(shard))
 	end()
-	<-done
+	fmt.Println(<-done)
 	// Output:
 	// map[acc-2:8] <nil>
 	// parked accounts/acc-1 "a payment below zero"
 	// waiting accounts/acc-1 ""
 	// <nil> map[acc-1:7 acc-2:8]
+	// <nil>
 }

@@ -25,10 +25,10 @@ type OperatorConfig struct {
 	// Letters reads letters from the instance with the given name, which holds their shards. Nil: letters cannot be listed, and orders about single keys
 	// and letters are not possible.
 	Letters func(ctx context.Context, instance string, q LetterQuery) ([]Letter, error)
-	// Journal tells where the journals end. Nil: no [Operator.Rebuild].
-	Journal Journal
-	Logger  *slog.Logger // nil means silence
-	Now     func() time.Time
+	// Look tells where a journal ends. Nil: no [Operator.Rebuild].
+	Look   func(ctx context.Context, source Source) (Look, error)
+	Logger *slog.Logger // nil means silence
+	Now    func() time.Time
 }
 
 // Operator is control over projections, the same on every instance: what it orders reaches those that hold the shards through the control table,

@@ -100,8 +100,8 @@ func (o *Operator) Rebuild(ctx context.Context, projection string) (generation i
 	if err != nil {
 		return 0, err
 	}
-	if o.config.Journal == nil {
-		return 0, fmt.Errorf("projector.OperatorConfig: Journal is missing; a rebuild needs it to find out where the journals end")
+	if o.config.Look == nil {
+		return 0, fmt.Errorf("projector.OperatorConfig: Look is missing; a rebuild needs it to find out where the journals end")
 	}
 	if err := o.config.Control.Sync(ctx); err != nil {
 		return 0, o.unreadable(err)
@@ -110,7 +110,7 @@ func (o *Operator) Rebuild(ctx context.Context, projection string) (generation i
 	record := buildRecord{Format: controlFormat, Generation: readBuild(entries, d.String()).Generation + 1, By: o.config.By, When: o.config.Now().UTC()}
 	for _, shard := range d.Shards(o.config.Prefix) {
 		for _, source := range shard.Sources {
-			look, err := o.config.Journal.Look(ctx, source)
+			look, err := o.config.Look(ctx, source)
 			if err != nil {
 				return 0, muster.Errorf(muster.Unavailable, "projection %s: journal %s cannot be looked at, so nothing was ordered: %v", d, source, err)
 			}

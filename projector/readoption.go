@@ -31,7 +31,8 @@ func AtLeast(positions ...muster.Position) ReadOption {
 // Stale takes rows of a copy, too, as of a standby, or of an instance that has lost the shard. How old they are the page says.
 func Stale() ReadOption { return func(q *Query) { q.Stale = true } }
 
-// AtVersion reads this version of the view, and not the one that serves.
+// AtVersion reads this version of the view, 0 for the one that serves. Without it the methods of a view read its own version, whose rows they can
+// decode, whether it serves already or not.
 func AtVersion(version int) ReadOption { return func(q *Query) { q.Version = version } }
 
 // The sizes of pages.

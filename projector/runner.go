@@ -44,6 +44,9 @@ func Open(c Config) (*Runner, error) {
 // Definition gives what is run.
 func (r *Runner) Definition() *Definition { return r.d }
 
+// Generation gives the number of the one that is run.
+func (r *Runner) Generation() int { return r.config.Generation }
+
 // Run takes part until ctx ends, or the membership gives an error, which is returned. Then the batches in hand are committed, as far as
 // [Config.DrainTimeout] lets them, and every goroutine has ended but those of abandoned functions. It can be called once.
 func (r *Runner) Run(ctx context.Context) error {

@@ -13,16 +13,16 @@ type account struct {
 	Balance int64
 }
 
-type accountOpened struct{ Owner string }
+type hasOpened struct{ Owner string }
 
 type credited struct{ Amount int64 }
 
 // states are the accounts of a small bank, as its owner folds them.
 func states() (v *projector.View[account], event func(kind, id string, payload string) *muster.Event) {
 	g := muster.NewGroup("accounts", muster.Partitions(1))
-	opening, crediting := muster.NewEvent[accountOpened](g, "opened"), muster.NewEvent[credited](g, "credited")
+	opening, crediting := muster.NewEvent[hasOpened](g, "opened"), muster.NewEvent[credited](g, "credited")
 	aggregate := muster.NewAggregate(g, func() account { return account{Owner: "nobody"} })
-	muster.Evolve(aggregate, opening, func(s account, e accountOpened) account { s.Owner = e.Owner; return s })
+	muster.Evolve(aggregate, opening, func(s account, e hasOpened) account { s.Owner = e.Owner; return s })
 	muster.Evolve(aggregate, crediting, func(s account, e credited) account { s.Balance += e.Amount; return s })
 	v = projector.NewStates("accounts-list", aggregate)
 	projector.Index(v, "owner", func(_ string, a account) []string { return []string{a.Owner} })
@@ -55,7 +55,7 @@ func TestStates(t *testing.T) {
 		}
 		return b.Commit(t.Context(), projector.Change{})
 	}
-	noError(t, run(event("accountOpened", "acc-1", `{"Owner":"ann"}`), event("credited", "acc-1", `{"Amount":5}`), event("credited", "acc-2", `{"Amount":7}`)))
+	noError(t, run(event("opened", "acc-1", `{"Owner":"ann"}`), event("credited", "acc-1", `{"Amount":5}`), event("credited", "acc-2", `{"Amount":7}`)))
 	noError(t, run(event("credited", "acc-1", `{"Amount":3}`)))
 	if err := run(event("credited", "acc-1", "{")); err == nil || !strings.Contains(err.Error(), "credited") {
 		t.Fatalf("an event that cannot be decoded: %v", err)

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"container/heap"
 	"errors"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -159,7 +160,7 @@ func (r *pageReader) behind(sh *storeShard, p *pagePlace, low, high []byte) (nar
 	if r.q.Index != "" {
 		head = append(head, low[keyHead])
 	}
-	at := append(head, p.key...)
+	at := slices.Concat(head, []byte(p.key))
 	next := append(append([]byte{}, at...), 0) // the least key behind it
 	again := !r.view.merges()                  // other shards may have the same key
 	if r.q.Reverse {

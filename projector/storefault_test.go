@@ -41,6 +41,18 @@ func (b *broken) MaybeError(op errorfs.Op) error {
 	return nil
 }
 
+// freshLogs is a file system that recycles no files, since errorfs fails none of those.
+type freshLogs struct{ vfs.FS }
+
+// ReuseForWrite makes a new file.
+func (f freshLogs) ReuseForWrite(old, name string, category vfs.DiskWriteCategory) (vfs.File, error) {
+	file, err := f.Create(name, category)
+	if err == nil {
+		err = f.Remove(old)
+	}
+	return file, err
+}
+
 // ballast is a batch that fills write buffers quickly.
 func ballast(t testing.TB, h projector.Holding, v *projector.View[balance], n int) error {
 	t.Helper()
@@ -78,7 +90,7 @@ func TestStoreLogFails(t *testing.T) {
 		mem := vfs.NewMem()
 		var told atomic.Int64
 		cfg := projector.StoreConfig{
-			Views: []projector.AnyView{v}, Dir: "views", FS: errorfs.Wrap(mem, fault), WriteBufferBytes: 64 << 10,
+			Views: []projector.AnyView{v}, Dir: "views", FS: freshLogs{errorfs.Wrap(mem, fault)}, WriteBufferBytes: 64 << 10,
 			Observe: projector.StoreObserve{Failed: func(error) { told.Add(1) }},
 		}
 		s := openStore(t, cfg)
@@ -189,7 +201,7 @@ func TestStoreDamagedRow(t *testing.T) {
 	apply(t, first, v, 1, func(r *projector.Rows[balance]) { noError(t, r.Put("a", balance{Owner: "ann"})) })
 	apply(t, second, v, 1, func(r *projector.Rows[balance]) { noError(t, r.Put("b", balance{Owner: "bob"})) })
 	noError(t, s.Close())
-	db, err := pebble.Open("views", &pebble.Options{FS: mem, FormatMajorVersion: pebble.FormatColumnarBlocks})
+	db, err := pebble.Open("views", &pebble.Options{FS: mem, FormatMajorVersion: pebble.FormatColumnarBlocks, Logger: quiet{}})
 	noError(t, err)
 	noError(t, db.Set(projector.RowKey(1, "a"), []byte{1, 99}, pebble.Sync))
 	noError(t, db.Close())
@@ -241,7 +253,7 @@ func TestStoreMovedAside(t *testing.T) {
 			t.Fatalf("a second opener gets %v", err)
 		}
 		noError(t, s.Close())
-		db, err := pebble.Open("views", &pebble.Options{FS: mem, FormatMajorVersion: pebble.FormatColumnarBlocks})
+		db, err := pebble.Open("views", &pebble.Options{FS: mem, FormatMajorVersion: pebble.FormatColumnarBlocks, Logger: quiet{}})
 		noError(t, err)
 		noError(t, spoil(db))
 		noError(t, db.Close())

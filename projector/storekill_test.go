@@ -15,7 +15,7 @@ import (
 )
 
 // The view of these tests and its events: event i changes a row, moves another one through an index, and counts.
-const killEvents = 20_000
+const killEvents = 5_000
 
 func killView() *projector.View[balance] {
 	v := projector.NewView[balance]("kill")

@@ -133,16 +133,16 @@ func (r *pageReader) scan() (err error) {
 		return err
 	}
 	heap.Init(&shards)
-	last, any := pagePlace{}, false
+	last, read := pagePlace{}, false
 	for len(shards.open) > 0 {
 		if len(r.page.Rows) >= r.q.Limit || r.bytes >= maxPageBytes {
-			if any {
+			if read {
 				r.page.Token = r.q.token(last)
 			}
 			return nil
 		}
 		c := shards.open[0]
-		last, any = pagePlace{string(c.key()), c.shard.id.number}, true
+		last, read = pagePlace{string(c.key()), c.shard.id.number}, true
 		if err := r.step(&shards); err != nil {
 			return err
 		}

@@ -126,7 +126,7 @@ func TestWatchFarBehind(t *testing.T) {
 	apply(t, h, v, 1, func(r *projector.Rows[total]) { noError(t, r.Put("k", total{})) })
 	changes, stop := watch(t, v, s)
 	<-changes
-	const many = 20_000
+	const many = 40_000 // one batch is what it takes at most before it is blocked; the rest is too much
 	for batch := range 4 {
 		apply(t, h, v, int64(2+batch), func(r *projector.Rows[total]) {
 			for i := range many / 4 {

@@ -20,6 +20,9 @@ type VersionsConfig struct {
 	Editions []Edition
 	// Runner is the configuration of their runners; Definition, Target, Membership, Generation and Mark are set by Versions.
 	Runner Config
+	// Journal opens what reads the journals for one runner, and gives what closes it behind that; version and generation that run side by side read
+	// apart. Nil: Runner.Journal serves all.
+	Journal func(ctx context.Context, d *Definition) (journal Journal, end func(), err error)
 	// Serve hears which version and generation answers from now on, at the start too. May be nil.
 	Serve func(name string, version, generation int)
 	// Kept gives what is stored here of a projection, of versions that this build does not have, too. Nil means that it is not known.
@@ -53,6 +56,7 @@ type run struct {
 	edition edition
 	stop    context.CancelFunc
 	ended   chan struct{} // closed when Run has returned
+	end     func()        // closes its journal
 }
 
 // OpenVersions checks the configuration.
@@ -78,19 +82,21 @@ func OpenVersions(c VersionsConfig) (*Versions, error) {
 			faults = append(faults, fmt.Errorf("projector.VersionsConfig: %s stands beside %s; give each version of one name once", d, c.Editions[0].Definition))
 		}
 		seen[d.version] = true
-		_, err := v.open(e, 0, nil, nil)
-		faults = append(faults, err)
+		_, err := v.open(e, 0, nil, nil, c.Runner.Journal)
+		if c.Journal == nil || d.Validate(c.Runner.Prefix) != nil {
+			faults = append(faults, err)
+		}
 	}
 	return v, errors.Join(faults...)
 }
 
 // open makes a runner.
-func (v *Versions) open(e Edition, generation int, mark map[Source]int64, membership Membership) (*Runner, error) {
+func (v *Versions) open(e Edition, generation int, mark map[Source]int64, membership Membership, journal Journal) (*Runner, error) {
 	c := v.config.Runner
 	c.Definition, c.Target, c.Generation, c.Mark, c.Membership = e.Definition, e.Target, generation, mark, membership
 	at := edition{e.Definition.version, generation}
-	if c.Journal != nil {
-		c.Journal = throttle(c.Journal, e.Definition.buildRate, func() bool {
+	if journal != nil {
+		c.Journal = throttle(journal, e.Definition.buildRate, func() bool {
 			version, generation := v.Serving()
 			return at != edition{version, generation}
 		})
@@ -207,12 +213,20 @@ func (v *Versions) start(ctx context.Context, e edition, entries map[string]Entr
 			membership = f
 		}
 		build := readBuild(entries, one.Definition.String())
-		runner, err := v.open(one, e.generation, build.marks(), membership)
+		journal, closed := v.config.Runner.Journal, func() {}
+		if v.config.Journal != nil {
+			var err error
+			if journal, closed, err = v.config.Journal(ctx, one.Definition); err != nil {
+				return err
+			}
+		}
+		runner, err := v.open(one, e.generation, build.marks(), membership, journal)
 		if err != nil {
+			closed()
 			return err
 		}
 		running, stop := context.WithCancel(context.WithoutCancel(ctx))
-		r := &run{runner: runner, edition: e, stop: stop, ended: make(chan struct{})}
+		r := &run{runner: runner, edition: e, stop: stop, ended: make(chan struct{}), end: closed}
 		v.runs[e] = r
 		go func() { // joined by stopAll
 			defer close(r.ended)
@@ -237,6 +251,7 @@ func (v *Versions) stopAll(meant func(edition) bool) {
 	v.mu.Unlock()
 	for _, r := range stopping {
 		<-r.ended
+		r.end()
 		v.mu.Lock()
 		delete(v.runs, r.edition)
 		v.mu.Unlock()
@@ -335,13 +350,22 @@ func (v *Versions) Status() []Status {
 	return all
 }
 
-// Ready tells why the projection cannot be used here yet.
+// Ready tells why the projection cannot be used here yet. Where instances of another build serve it, it is nil.
 func (v *Versions) Ready() error {
-	r := v.Runner(0)
-	if r == nil {
-		return muster.Errorf(muster.Unavailable, "projection %s: it is not known yet which version serves, or another build runs it", v.name)
+	version, _ := v.Serving()
+	if version == 0 {
+		return muster.Errorf(muster.Unavailable, "projection %s: it is not known yet which version serves", v.name)
 	}
-	return r.Ready()
+	r := v.Runner(0)
+	if r != nil {
+		return r.Ready()
+	}
+	for _, e := range v.config.Editions {
+		if e.Definition.version == version {
+			return muster.Errorf(muster.Unavailable, "projection %s: it has not begun to run", e.Definition)
+		}
+	}
+	return nil // instances of another build serve it
 }
 
 // Await waits for a version, 0 meaning the one that serves; see [Runner.Await].

@@ -104,7 +104,7 @@ func (w *world) start(name string, before *instance, views ...*projector.View[ta
 	if in.versions, err = projector.OpenVersions(cfg); err != nil {
 		w.t.Fatal(err)
 	}
-	if in.operator, err = projector.NewOperator(projector.OperatorConfig{Control: w.control, Definitions: definitions, By: name, Journal: w.journal}); err != nil {
+	if in.operator, err = projector.NewOperator(projector.OperatorConfig{Control: w.control, Definitions: definitions, By: name, Look: w.journal.Look}); err != nil {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(w.t.Context())
@@ -324,7 +324,7 @@ func TestRebuildInPlace(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- versions.Run(ctx) }()
 		pass(time.Second)
-		operator, err := projector.NewOperator(projector.OperatorConfig{Control: r.control, Definitions: []*projector.Definition{r.p.Definition()}, Journal: r.journal})
+		operator, err := projector.NewOperator(projector.OperatorConfig{Control: r.control, Definitions: []*projector.Definition{r.p.Definition()}, Look: r.journal.Look})
 		if err != nil {
 			t.Fatal(err)
 		}

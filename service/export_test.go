@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/consumer"
 	"github.com/seed-3eec0498/muster/projector"
 )
 
@@ -54,3 +55,6 @@ type Outward = outward
 func OpenOutward(ctx context.Context, cfg OutwardConfig, d *projector.Definition) (*Outward, error) {
 	return openOutward(ctx, cfg, d)
 }
+
+// NewControl gives the control table of a service over the topic of a table.
+func NewControl(t *consumer.Table) projector.Control { return control{t} }

@@ -23,7 +23,7 @@ func (s *Service) openOperator(ctx context.Context, parts []projector.Part) (err
 		definitions = append(definitions, p.Definition())
 	}
 	s.operator, err = projector.NewOperator(projector.OperatorConfig{
-		Control: control{s.control}, Definitions: definitions, Prefix: s.cfg.Prefix, By: s.name, Letters: s.letters, Logger: s.log, Now: s.clock.Now,
+		Control: control{s.control}, Definitions: definitions, Prefix: s.cfg.Prefix, By: s.name, Letters: s.letters, Look: s.look, Logger: s.log, Now: s.clock.Now,
 	})
 	return err
 }
@@ -35,7 +35,11 @@ func (s *Service) letters(ctx context.Context, instance string, q projector.Lett
 	}
 	for _, p := range s.projections {
 		if p.String() == q.Projection {
-			return p.runner.Letters(ctx, q)
+			r, err := p.runner()
+			if err != nil {
+				return nil, err
+			}
+			return r.Letters(ctx, q)
 		}
 	}
 	return nil, muster.Errorf(muster.NotFound, "service %s runs no projection %s", s.cfg.Name, q.Projection)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/seed-3eec0498/muster"
@@ -24,13 +25,15 @@ const orderBytes = 64 << 10
 //	GET  /projections                        what all instances say of the shards they hold
 //	GET  /projections/{projection}           the same of one, totals or totals@2
 //	GET  /projections/{projection}/letters   what was put aside in shards of this instance; key, kind, id, shard, limit
-//	POST /projections/{projection}/{order}   pause, resume, skip, restart, retry, drop; the body is an order, or empty
+//	GET  /projections/{projection}/versions  how the versions of a name stand, and which one serves
+//	POST /projections/{projection}/{order}   pause, resume, skip, restart, retry, drop, rebuild, serve; the body is an order, or empty
 //
 // An order is answered with 204 when it is carried out, and with 202 when it stands but was not carried out in time.
 func (s *Service) handleProjections(mux *http.ServeMux) {
 	mux.HandleFunc("GET /projections", s.serveProjections)
 	mux.HandleFunc("GET /projections/{projection}", s.serveProjections)
 	mux.HandleFunc("GET /projections/{projection}/letters", s.serveLetters)
+	mux.HandleFunc("GET /projections/{projection}/versions", s.serveVersions)
 	mux.HandleFunc("POST /projections/{projection}/{order}", s.serveOrder)
 }
 
@@ -38,6 +41,7 @@ func (s *Service) handleProjections(mux *http.ServeMux) {
 type shardView struct {
 	Projection string                 `json:"projection"`
 	Shard      int32                  `json:"shard"`
+	Generation int                    `json:"generation,omitempty"`
 	Instance   string                 `json:"instance"`
 	State      projector.State        `json:"state"`
 	Reason     string                 `json:"reason,omitempty"`
@@ -56,7 +60,7 @@ type shardView struct {
 
 func viewOfShard(st *projector.Status) shardView {
 	v := shardView{
-		Projection: st.Projection, Shard: st.Shard, Instance: st.Instance, State: st.State, Reason: st.Reason, Error: st.Error, At: st.At, Since: st.Since,
+		Projection: st.Projection, Shard: st.Shard, Generation: st.Generation, Instance: st.Instance, State: st.State, Reason: st.Reason, Error: st.Error, At: st.At, Since: st.Since,
 		Positions: []string{}, Lag: st.Lag, LagSeconds: st.LagTime.Seconds(), Rate: st.Rate, ETASeconds: st.ETA.Seconds(), Parked: st.Parked,
 		Letters: st.Letters, Standby: st.Standby,
 	}
@@ -102,6 +106,35 @@ func (s *Service) noProjections() error {
 	return muster.Errorf(muster.NotFound, "service %s has no projections", s.cfg.Name)
 }
 
+// versionView is a [projector.VersionStatus] as operators see it.
+type versionView struct {
+	Projection string `json:"projection"`
+	Generation int    `json:"generation"`
+	Serving    bool   `json:"serving"`
+	Ready      bool   `json:"ready"`
+	Lag        int64  `json:"lag"`
+}
+
+func (s *Service) serveVersions(w http.ResponseWriter, r *http.Request) {
+	if s.operator == nil {
+		writeFault(w, s.noProjections())
+		return
+	}
+	plain, _, _ := strings.Cut(r.PathValue("projection"), "@")
+	all, err := s.operator.Versions(r.Context(), plain)
+	if err != nil {
+		writeFault(w, err)
+		return
+	}
+	page := struct {
+		Versions []versionView `json:"versions"`
+	}{Versions: []versionView{}}
+	for _, v := range all {
+		page.Versions = append(page.Versions, versionView(v))
+	}
+	writeJSON(w, true, page)
+}
+
 // letterView is a letter as operators see it, without the event's payload.
 type letterView struct {
 	ID       string         `json:"id"`
@@ -138,7 +171,12 @@ func (s *Service) serveLetters(w http.ResponseWriter, r *http.Request) {
 		}
 		q.Shards = append(q.Shards, int32(n))
 	}
-	letters, err := p.runner.Letters(r.Context(), q)
+	runner, err := p.runner()
+	if err != nil {
+		writeFault(w, err)
+		return
+	}
+	letters, err := runner.Letters(r.Context(), q)
 	if err != nil {
 		writeFault(w, err)
 		return
@@ -230,8 +268,18 @@ func (s *Service) order(w http.ResponseWriter, r *http.Request) error {
 		return s.operator.DropLetter(ctx, scope, o.Letter)
 	case name == "drop":
 		return s.operator.Drop(ctx, scope, o.Key)
+	case name == "rebuild":
+		_, err := s.operator.Rebuild(ctx, scope.Projection)
+		return err
+	case name == "serve":
+		plain, version, _ := strings.Cut(scope.Projection, "@")
+		n, err := strconv.Atoi(version)
+		if err != nil {
+			return muster.Errorf(muster.InvalidArgument, "serve needs a version: /projections/%s@2/serve", plain)
+		}
+		return s.operator.Serve(ctx, plain, n)
 	default:
-		return muster.Errorf(muster.Unimplemented, "there is no order of that name; there are pause, resume, skip, restart, retry, drop")
+		return muster.Errorf(muster.Unimplemented, "there is no order of that name; there are pause, resume, skip, restart, retry, drop, rebuild, serve")
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
-	"sync"
+	"sync/atomic"
 
 	"github.com/seed-3eec0498/muster/consumer"
 	"github.com/seed-3eec0498/muster/projector"
@@ -17,8 +17,9 @@ import (
 type projection struct {
 	*projector.Definition
 	part    projector.Part
-	runner  *projector.Runner
+	series  *projector.Versions // all versions of its name
 	feeds   *consumer.Feeds
+	lent    atomic.Bool       // a runner reads through feeds
 	sharing *consumer.Sharing // nil where everything is held here
 	target  projector.Target
 	owned   bool // the target is closed with the projection
@@ -81,7 +82,7 @@ func (s *Service) openProjections(ctx context.Context, parts []projector.Part) (
 			return fmt.Errorf("projection %s: %w", part.Definition(), err)
 		}
 	}
-	return nil
+	return s.openSeries()
 }
 
 // openProjection opens one; what it gives beside an error is to be closed all the same.
@@ -89,7 +90,7 @@ func (s *Service) openProjection(ctx context.Context, part projector.Part) (*pro
 	d := part.Definition()
 	p := &projection{Definition: d, part: part, log: s.log.With("projection", d.String())}
 	var err error
-	p.feeds, err = consumer.OpenFeeds(consumer.FeedsConfig{Kafka: s.cfg.connection(), Groups: d.Groups(), Foreign: s.foreign, Logger: p.log})
+	p.feeds, err = consumer.OpenFeeds(ctx, consumer.FeedsConfig{Kafka: s.cfg.connection(), Groups: d.Groups(), Foreign: s.foreign, Logger: p.log})
 	if err != nil {
 		return nil, err
 	}
@@ -99,21 +100,12 @@ func (s *Service) openProjection(ctx context.Context, part projector.Part) (*pro
 	if p.target, p.owned, err = s.target(ctx, part, p.log); err != nil {
 		return p, err
 	}
-	config := projector.Config{
-		Definition: d, Target: p.target, Journal: journals{p.feeds}, Control: control{s.control}, Codec: s.cfg.codec(), Prefix: s.cfg.Prefix,
-		Instance: s.name, Logger: p.log, Observe: s.observe(), Now: s.clock.Now,
-	}
 	if d.Placement() == projector.Sharded {
 		p.sharing, err = consumer.OpenSharing(consumer.SharingConfig{
 			Kafka: s.cfg.connection(), Group: d.Groups()[0], ConsumerGroup: s.consumerGroup(d.String()), Service: s.cfg.Name, Instance: s.name,
 			Address: s.cfg.QueryAddress, SessionTimeout: s.cfg.SessionTimeout, Logger: p.log,
 		})
-		if err != nil {
-			return p, err
-		}
-		config.Membership = shares{p.sharing, s.cfg.StayMember}
 	}
-	p.runner, err = projector.Open(config)
 	return p, err
 }
 
@@ -139,27 +131,6 @@ func (s *Service) target(ctx context.Context, part projector.Part, log *slog.Log
 	return nil, false, fmt.Errorf("%T has no place for its results; use a view, effects or a publisher, or give it a method Target", part)
 }
 
-// run works until ctx ends. stir is called when ready may have changed.
-func (p *projection) run(ctx context.Context, stir func()) error {
-	if p.sharing != nil {
-		joining, stop := context.WithCancel(ctx)
-		var joined sync.WaitGroup
-		joined.Go(func() {
-			select {
-			case <-p.sharing.Joined():
-				stir()
-			case <-joining.Done():
-			}
-		})
-		defer joined.Wait()
-		defer stop()
-	}
-	if err := p.runner.Run(ctx); err != nil && ctx.Err() == nil {
-		return err
-	}
-	return nil
-}
-
 // ready tells whether the projection can be used here.
 func (p *projection) ready() error {
 	if p.sharing != nil {
@@ -169,7 +140,7 @@ func (p *projection) ready() error {
 			return fmt.Errorf("projection %s: its consumer group is not joined yet", p.Definition)
 		}
 	}
-	return p.runner.Ready()
+	return p.series.Ready()
 }
 
 // close ends what openProjection opened.

@@ -59,9 +59,9 @@ func (w *teller) check(totals *projector.View[balance], workers ...*running) {
 	for _, end := range ends {
 		until(w.t, "somebody has applied "+end.String(), patience, func() bool { return applied(end) })
 	}
-	got := map[string]balance{}
 	for _, worker := range workers {
-		for row, err := range totals.All(bounded(w.t), worker.Views()) {
+		got := map[string]balance{}
+		for row, err := range totals.All(bounded(w.t), worker.Views()) { // those of the others' shards, too
 			if err != nil {
 				w.t.Fatal(err)
 			}
@@ -70,9 +70,9 @@ func (w *teller) check(totals *projector.View[balance], workers ...*running) {
 			}
 			got[row.Key] = row.Value
 		}
-	}
-	if !maps.Equal(got, w.want) {
-		w.t.Errorf("rows: %v\nwant: %v", got, w.want)
+		if !maps.Equal(got, w.want) {
+			w.t.Errorf("%s gives rows: %v\nwant: %v", worker.Instance(), got, w.want)
+		}
 	}
 }
 
@@ -100,15 +100,15 @@ func TestProjectionFleet(t *testing.T) {
 		return service.Config{Name: b.group.Name() + "-views", Instance: instance, Brokers: brokers, DataDir: dir, SessionTimeout: session}
 	}
 	dirA := t.TempDir()
-	a := start(t, cfg("a", dirA), totals)
+	a := newReplica(t, cfg("a", dirA), totals)
 	w.work(40, 2)
-	w.check(totals, a)
+	w.check(totals, a.running)
 
 	dies := view(t, viewerConfig{
 		Group: b.group.Name(), Partitions: partitions, Brokers: brokers, Service: b.group.Name() + "-views", Instance: "dies", Dir: t.TempDir(), Session: session,
 	})
-	c := start(t, cfg("c", t.TempDir()), totals)
-	eventually(t, "the three have a third each", func() bool { return live(a) == 4 && live(c) == 4 })
+	c := newReplica(t, cfg("c", t.TempDir()), totals)
+	eventually(t, "the three have a third each", func() bool { return live(a.running) == 4 && live(c.running) == 4 })
 	loading := make(chan struct{})
 	go func() {
 		defer close(loading)
@@ -117,11 +117,11 @@ func TestProjectionFleet(t *testing.T) {
 	if err := dies.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the others have what it had", patience, func() bool { return live(a)+live(c) == partitions })
+	until(t, "the others have what it had", patience, func() bool { return live(a.running)+live(c.running) == partitions })
 	a.end() // leaves
-	eventually(t, "the last one has all", func() bool { return live(c) == partitions })
-	a = start(t, cfg("a", dirA), totals) // finds rows of its first life, which are behind
-	eventually(t, "the two have a half each", func() bool { return live(a) == 6 && live(c) == 6 })
+	eventually(t, "the last one has all", func() bool { return live(c.running) == partitions })
+	a = newReplica(t, cfg("a", dirA), totals) // finds rows of its first life, which are behind
+	eventually(t, "the two have a half each", func() bool { return live(a.running) == 6 && live(c.running) == 6 })
 	<-loading
-	w.check(totals, a, c)
+	w.check(totals, a.running, c.running)
 }

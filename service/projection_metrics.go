@@ -86,7 +86,7 @@ func (s *Service) gaugeProjections(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		for _, p := range s.projections {
-			s.metrics.projections.set(p.String(), p.runner.Status())
+			s.metrics.projections.set(p.String(), p.statuses())
 		}
 		select {
 		case <-tick.C:

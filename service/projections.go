@@ -13,8 +13,8 @@ import (
 // Projections says what the shards of projections that this instance holds are doing, in the order of the parts.
 func (s *Service) Projections() []projector.Status {
 	var all []projector.Status
-	for _, p := range s.projections {
-		all = append(all, p.runner.Status()...)
+	for _, versions := range s.series {
+		all = append(all, versions.Status()...)
 	}
 	return all
 }
@@ -28,8 +28,16 @@ func (s *Service) Views() projector.Reader {
 	return s.queries.router
 }
 
+// LocalViews reads what this instance holds of the views, and asks no other: also shards that have not caught up. It is nil where there are none.
+func (s *Service) LocalViews() projector.Reader {
+	if s.views == nil {
+		return nil
+	}
+	return s.views
+}
+
 // Placement tells which instance holds each shard of a projection now, with the address at which it answers queries: of one of the parts, by
-// name and version, 0 for the newest. A replicated one is held by every instance that runs it.
+// name and version, 0 for the one that serves. A replicated one is held by every instance that runs it.
 func (s *Service) Placement(ctx context.Context, name string, version int) (map[int32]projector.Instance, error) {
 	p, err := s.projection(name, version)
 	if err != nil {
@@ -41,12 +49,19 @@ func (s *Service) Placement(ctx context.Context, name string, version int) (map[
 	return shares{p.sharing, true}.Placement(ctx)
 }
 
-// projection finds one of the parts; version 0 is the newest.
+// projection finds one of the parts; version 0 is the one that serves.
 func (s *Service) projection(name string, version int) (*projection, error) {
 	var found *projection
 	for _, p := range s.projections {
-		if p.Name() == name && (version == p.Version() || version == 0 && (found == nil || found.Version() < p.Version())) {
-			found = p
+		if p.Name() != name {
+			continue
+		}
+		serving, _ := p.series.Serving()
+		if version == p.Version() || version == 0 && serving == p.Version() {
+			return p, nil
+		}
+		if version == 0 && serving == 0 && (found == nil || found.Version() > p.Version()) {
+			found = p // it is not known yet; if nothing was ever said, it will be the lowest
 		}
 	}
 	if found == nil {
@@ -67,7 +82,7 @@ func (s *Service) AwaitView(ctx context.Context, name string, version int, pos m
 		return err
 	}
 	for {
-		err := p.runner.Await(ctx, pos)
+		err := p.await(ctx, pos)
 		moved, is := errors.AsType[*projector.NotHeldError](err)
 		if !is {
 			return err
@@ -92,6 +107,15 @@ func (s *Service) AwaitView(ctx context.Context, name string, version int, pos m
 			return muster.Errorf(muster.CodeOf(ctx.Err()), "projection %s: no instance held shard %d in time", p.Definition, moved.Shard)
 		}
 	}
+}
+
+// await waits for what runs here; a version that does not is held by others, as far as it is known here.
+func (p *projection) await(ctx context.Context, pos muster.Position) error {
+	r, err := p.runner()
+	if err != nil {
+		return err
+	}
+	return r.Await(ctx, pos)
 }
 
 // holder tells who has a shard, as far as that can be seen now.

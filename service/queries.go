@@ -54,9 +54,19 @@ func (s *Service) rowMessage(view string) proto.Message {
 	return nil
 }
 
+// serving finds a projection; version 0 is the one that answers.
+func (s *Service) serving(name string, version int) (*projection, error) {
+	if version == 0 {
+		entries, _ := control{s.control}.Entries()
+		version, _, _ = projector.Serving(entries, name)
+	}
+	return s.projection(name, version)
+}
+
 // liveShard is a shard that has caught up since it is held here.
 type liveShard struct {
 	projection string // name@version
+	generation int
 	number     int32
 }
 
@@ -74,14 +84,14 @@ func (l *localViews) changed(st *projector.Status) {
 	if st.State == projector.Live {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.live[liveShard{st.Projection, st.Shard}] = true
+		l.live[liveShard{st.Projection, st.Generation, st.Shard}] = true
 	}
 }
 
 func (l *localViews) released(shard projector.Shard) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.live, liveShard{shard.Projection, shard.Number})
+	delete(l.live, liveShard{shard.Projection, shard.Generation, shard.Number})
 }
 
 // readable tells whether the shards of a query have caught up. It names them in the query, so that nothing else is read.
@@ -89,23 +99,29 @@ func (l *localViews) readable(q *projector.Query) error {
 	if l.s.views == nil {
 		return muster.Errorf(muster.NotFound, "service %s has no views", l.s.cfg.Name)
 	}
-	p, err := l.s.projection(q.View, q.Version)
+	p, err := l.s.serving(q.View, q.Version)
 	if err != nil {
 		return err
 	}
+	q.Version = p.Version()
 	if q.Stale {
 		return nil
 	}
+	r, err := p.runner()
+	if err != nil {
+		return err
+	}
+	generation := r.Generation()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(q.Shards) == 0 {
 		for _, shard := range p.Shards(l.s.cfg.Prefix) {
-			if l.live[liveShard{p.String(), shard.Number}] {
+			if l.live[liveShard{p.String(), generation, shard.Number}] {
 				q.Shards = append(q.Shards, shard.Number)
 			}
 		}
 	}
-	if len(q.Shards) == 0 || slices.ContainsFunc(q.Shards, func(n int32) bool { return !l.live[liveShard{p.String(), n}] }) {
+	if len(q.Shards) == 0 || slices.ContainsFunc(q.Shards, func(n int32) bool { return !l.live[liveShard{p.String(), generation, n}] }) {
 		return &muster.Error{
 			Code: muster.Unavailable, Reason: "not-caught-up", Retry: true,
 			Message: "view " + p.String() + ": not all its shards that are asked for are held and caught up on this instance; ask again, or take rows that may be old",
@@ -114,12 +130,19 @@ func (l *localViews) readable(q *projector.Query) error {
 	return nil
 }
 
+// kept has the store read shards that are here and caught up, also while their runner cannot reach the brokers and has let go of them.
+func kept(q projector.Query) projector.Query {
+	q.Stale = true
+	return q
+}
+
 // Read implements [projector.Reader].
 func (l *localViews) Read(ctx context.Context, q projector.Query) (projector.Page, error) {
 	if err := l.readable(&q); err != nil {
 		return projector.Page{}, err
 	}
-	page, err := l.s.views.Read(ctx, q)
+	page, err := l.s.views.Read(ctx, kept(q))
+	page.Stale = q.Stale && page.Stale
 	if err == nil { // a shard may have gone and come back meanwhile
 		err = l.readable(&q)
 	}
@@ -131,7 +154,7 @@ func (l *localViews) Watch(ctx context.Context, q projector.Query, fn func(proje
 	if err := l.readable(&q); err != nil {
 		return err
 	}
-	return l.s.views.Watch(ctx, q, fn)
+	return l.s.views.Watch(ctx, kept(q), fn)
 }
 
 // AwaitView implements [muster.ViewHost], of what is held here.
@@ -140,7 +163,7 @@ func (l *localViews) AwaitView(ctx context.Context, name string, version int, po
 	if err != nil {
 		return err
 	}
-	return p.runner.Await(ctx, pos)
+	return p.await(ctx, pos)
 }
 
 // directory implements [viewhttp.Directory] with the consumer groups of the projections.
@@ -166,7 +189,7 @@ const (
 
 // Layout implements [viewhttp.Directory].
 func (d *directory) Layout(ctx context.Context, view string, version int, fresh bool) (viewhttp.Layout, error) {
-	p, err := d.s.projection(view, version)
+	p, err := d.s.serving(view, version)
 	if err != nil {
 		return viewhttp.Layout{}, err
 	}

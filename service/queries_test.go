@@ -31,7 +31,10 @@ func newReplica(t *testing.T, cfg service.Config, view *projector.View[balance])
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.QueryAddress, cfg.DataDir = "http://"+listener.Addr().String(), t.TempDir()
+	cfg.QueryAddress = "http://" + listener.Addr().String()
+	if cfg.DataDir == "" {
+		cfg.DataDir = t.TempDir()
+	}
 	v := &replica{running: start(t, cfg, view), view: view, address: cfg.QueryAddress}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	served := make(chan error, 1)
@@ -74,7 +77,7 @@ func TestQueriesOverInstances(t *testing.T) {
 	if err := client.AwaitView(bounded(t), "totals", 0, last); err != nil {
 		t.Fatal(err)
 	}
-	var from sync.Map // the readers that are replica
+	var from sync.Map // the readers that are asked
 	from.Store("http", projector.Reader(client))
 	from.Store("1", replicas[1].Views())
 	ctx, cancel := context.WithCancel(t.Context())

@@ -30,7 +30,7 @@ func (s *Service) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var all sync.WaitGroup
-	errs := make([]error, len(s.owners)+len(s.readers)+len(s.projections)+1)
+	errs := make([]error, len(s.owners)+len(s.readers)+len(s.series)+1)
 	reading, stopReading := context.WithCancel(hard)
 	defer stopReading()
 	all.Add(1)
@@ -61,9 +61,9 @@ func (s *Service) Run(ctx context.Context) error {
 			}
 		})
 	}
-	for i, p := range s.projections {
+	for i, versions := range s.series {
 		owning.Go(func() {
-			if err := p.run(ctx, s.board.touch); err != nil {
+			if err := s.runSeries(ctx, versions); err != nil {
 				errs[len(s.owners)+len(s.readers)+i+1] = err
 				stop() // likewise
 			}

@@ -42,8 +42,9 @@ type Service struct {
 	readers []*subscriber // the subscriptions among the parts
 
 	projections []*projection
-	control     *consumer.Table  // what operators want of them; nil where there are none
-	views       *projector.Store // nil where there are no views
+	series      []*projector.Versions // all versions of each name among the projections
+	control     *consumer.Table       // what operators want of them; nil where there are none
+	views       *projector.Store      // nil where there are no views
 	operator    *projector.Operator
 	queries     *queries // nil where there are no projections
 

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -69,6 +70,9 @@ func TestKilledServer(t *testing.T) {
 		if err := server.Kill(); err != nil {
 			t.Fatal(err)
 		}
+		for partition := range int32(2) {
+			b.append(partition, "late", n) // so that there is something to do, however fast it was
+		}
 		if n%2 == 0 {
 			eventually(t, "away", func() bool {
 				for _, s := range runner.Status() {
@@ -121,7 +125,9 @@ func TestZombie(t *testing.T) {
 			h := claim(t, target(t, postgres.New("model", pool)), shard("model"))
 			b := begin(t, h)
 			b.Before(&projector.Running{ID: "mine"})
-			if _, err := b.Tx().(pgx.Tx).Exec(t.Context(), "update rows set by = 'heir'"); err != nil {
+			soon, cancel := context.WithTimeout(t.Context(), 30*time.Second) // the idle limit would let it go on after two minutes
+			defer cancel()
+			if _, err := b.Tx().(pgx.Tx).Exec(soon, "update rows set by = 'heir'"); err != nil {
 				t.Fatal(err)
 			}
 			if err := b.Commit(t.Context(), change(3)); err != nil {

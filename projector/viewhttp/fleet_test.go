@@ -7,7 +7,6 @@ import (
 	"hash/fnv"
 	"maps"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -231,12 +230,6 @@ func text(rows []projector.RawRow) string {
 		lines[i] = fmt.Sprintf("%s=%s", r.Key, r.Value)
 	}
 	return strings.Join(lines, "\n")
-}
-
-func reversed(rows []projector.RawRow) []projector.RawRow {
-	rows = slices.Clone(rows)
-	slices.Reverse(rows)
-	return rows
 }
 
 func unmarshal(b []byte, to any) error { return json.Unmarshal(b, to) }

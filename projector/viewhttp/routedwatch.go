@@ -66,12 +66,10 @@ type routed struct {
 // once watches with one layout, until a stream ends.
 func (w *routed) once(ctx context.Context, l *Layout) error {
 	groups, err := l.groups(&w.q)
-	if err != nil {
-		if w.q.Stale {
-			groups, err = []group{{holder: projector.Instance{Name: w.r.r.Self}, shards: orAll(w.q.Shards, l.Shards)}}, nil
-		} else {
-			return err
-		}
+	if err != nil && w.q.Stale {
+		groups = []group{{holder: projector.Instance{Name: w.r.r.Self}, shards: orAll(w.q.Shards, l.Shards)}}
+	} else if err != nil {
+		return err
 	}
 	if w.begun {
 		if err := w.again(ctx, l); err != nil {

@@ -51,8 +51,16 @@ func TestPagesOfManyInstances(t *testing.T) {
 			from := f.all[rapid.IntRange(0, 2).Draw(rt, "asked")].router
 			limit := rapid.IntRange(1, 12).Draw(rt, "limit")
 			for _, q := range []projector.Query{
-				{}, {Reverse: true}, {Prefix: "k"}, {From: "k2", To: "k7"}, {From: "k2", Reverse: true}, {Key: "k3"}, {Counter: "all"},
-				{Index: "owner", Key: "ann"}, {Index: "owner", Prefix: "b"}, {Index: "owner", From: "a", Reverse: true},
+				{},
+				{Reverse: true},
+				{Prefix: "k"},
+				{From: "k2", To: "k7"},
+				{From: "k2", Reverse: true},
+				{Key: "k3"},
+				{Counter: "all"},
+				{Index: "owner", Key: "ann"},
+				{Index: "owner", Prefix: "b"},
+				{Index: "owner", From: "a", Reverse: true},
 			} {
 				q.View, q.Version = "totals", 1
 				if q.Counter != "" {
@@ -168,6 +176,13 @@ func TestRouteFindsOut(t *testing.T) {
 		t.Errorf("%+v, %v", p, err)
 	}
 	f.all[1].address = address
+	lost := newCopy("totals@1") // a shard that goes while it is read
+	lost.stale = true
+	while := viewhttp.NewRouter(viewhttp.Routing{Self: "pod-0", Local: lost, Directory: f, Tries: 2})
+	f.move(2, 0)
+	if _, err := while.Read(t.Context(), projector.Query{View: "totals", Shards: []int32{2}}); muster.ReasonOf(err) != viewhttp.ReasonMoved {
+		t.Error(err)
+	}
 	if _, err := hasty.Read(t.Context(), projector.Query{View: "none"}); muster.CodeOf(err) != muster.NotFound {
 		t.Error(err)
 	}
