@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/examples/bank/bank"
@@ -37,8 +38,32 @@ func (s *story) startWorker(what string, totals ...*projector.View[total]) stage
 			return "", err
 		}
 		s.totals = totals[0]
+		for _, v := range totals {
+			if err := s.taken(ctx, v); err != nil {
+				return "", err
+			}
+		}
 		return "ready, " + s.worker.Instance(), nil
 	})
+}
+
+// taken looks until the worker has said of every shard what it does with it. An order is not waited for where nobody is known to hold the shard.
+func (s *story) taken(ctx context.Context, v *projector.View[total]) error {
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	all := len(v.Shards(s.set.prefix))
+	for {
+		shards, err := s.worker.Operator().Status(ctx, projector.Scope{Projection: v.String()})
+		claiming := slices.ContainsFunc(shards, func(one projector.Status) bool { return one.State == projector.Claiming })
+		if err != nil || len(shards) == all && !claiming {
+			return err
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return fmt.Errorf("only %d of %d shards of %s are held: %w", len(shards), all, v, ctx.Err())
+		}
+	}
 }
 
 func (s *story) stopWorker() stage.Step {

@@ -96,7 +96,7 @@ func (s *story) tell(ctx context.Context) error {
 	); err != nil {
 		return err
 	}
-	return nil
+	return s.tellVersions(ctx)
 }
 
 func (s *story) dir(name string) string { return filepath.Join(s.disk, name) }

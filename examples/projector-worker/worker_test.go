@@ -38,7 +38,12 @@ func TestStory(t *testing.T) {
 		`6 shards are paused`,
 		`wait +the deposit is not applied +UNAVAILABLE`,
 		`read +totals of bob +55\.00  gift`,
-		`All \d+ checks held\.\n$`,
+		`status +totals@2, generation 0 +caught up, beside what serves`,
+		`serve totals@2, while money comes in +the reader has it from totals@2`,
+		`serve totals@1, while money comes in +the reader has it from totals@1`,
+		`generation 1 has caught up`,
+		`\d+ answers of totals@1, \d+ of totals@2, none wrong`,
+		`All 38 checks held\.\n$`,
 	)
 	if errs.Len() > 0 {
 		t.Errorf("it complained: %s", errs.String())
@@ -81,7 +86,7 @@ func TestWorkerAnswersUntilItIsInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	token := r.Position.Token()
-	if code, body := get(t, strings.Replace(rows, "/totals/", "/totals@1/", 1)+"/ada?min-position="+token); code != http.StatusOK || !strings.Contains(body, `"In":700`) {
+	if code, body := get(t, rows+"/ada?min-position="+token); code != http.StatusOK || !strings.Contains(body, `"In":700`) {
 		t.Errorf("the row of ada: %d %s", code, body)
 	}
 	base := strings.TrimSuffix(rows, "/views/totals/rows")
