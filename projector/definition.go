@@ -106,7 +106,7 @@ func NewDefinition(name string, opts ...Option) *Definition {
 	return d
 }
 
-// Definition gives itself, so that a target's own type can embed it.
+// Definition gives itself, so that a definition alone is a part, too.
 func (d *Definition) Definition() *Definition { return d }
 
 // Name gives the name without the version.

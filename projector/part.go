@@ -28,6 +28,4 @@ type Host struct {
 	Prefix   string // of the topics: a tenant or a stage. Targets that several stages share put it into their keys
 	Codec    muster.Codec
 	Logger   *slog.Logger // never nil
-	// Kafka is the service's connection, a kafka.Config; this package knows nothing of it.
-	Kafka any
 }

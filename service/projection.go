@@ -116,7 +116,7 @@ func (s *Service) target(ctx context.Context, part projector.Part, log *slog.Log
 		return s.views, false, nil
 	case projector.Targeted:
 		target, err = part.Target(ctx, projector.Host{
-			Service: s.cfg.Name, Instance: s.name, Prefix: s.cfg.Prefix, Codec: s.cfg.codec(), Logger: log, Kafka: s.cfg.connection(),
+			Service: s.cfg.Name, Instance: s.name, Prefix: s.cfg.Prefix, Codec: s.cfg.codec(), Logger: log,
 		})
 		return target, true, err
 	case *projector.Effects, *projector.Publisher:
