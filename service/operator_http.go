@@ -24,7 +24,7 @@ const orderBytes = 64 << 10
 //
 //	GET  /projections                        what all instances say of the shards they hold
 //	GET  /projections/{projection}           the same of one, totals or totals@2
-//	GET  /projections/{projection}/letters   what was put aside in shards of this instance; key, kind, id, shard, limit
+//	GET  /projections/{projection}/letters   what was put aside; key, kind, id, shard, limit
 //	GET  /projections/{projection}/versions  how the versions of a name stand, and which one serves
 //	POST /projections/{projection}/{order}   pause, resume, skip, restart, retry, drop, rebuild, serve; the body is an order, or empty
 //
@@ -171,12 +171,7 @@ func (s *Service) serveLetters(w http.ResponseWriter, r *http.Request) {
 		}
 		q.Shards = append(q.Shards, int32(n))
 	}
-	runner, err := p.runner()
-	if err != nil {
-		writeFault(w, err)
-		return
-	}
-	letters, err := runner.Letters(r.Context(), q)
+	letters, err := s.operator.Letters(r.Context(), q)
 	if err != nil {
 		writeFault(w, err)
 		return

@@ -29,7 +29,7 @@ func (s *Service) openQueries() {
 		Self: s.name, Local: local, Directory: &directory{s: s, looked: map[*projection]*look{}}, HTTP: s.cfg.QueryClient,
 	})
 	s.queries = &queries{local: local, router: router, handler: viewhttp.New(router, viewhttp.Options{
-		Local: local, Host: s, Authorize: s.cfg.AuthorizeQuery, Message: s.rowMessage, Logger: s.log,
+		Local: local, Host: s, Authorize: s.cfg.AuthorizeQuery, Message: s.rowMessage, Letters: s.lettersHere, Logger: s.log,
 	})}
 }
 

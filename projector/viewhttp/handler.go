@@ -41,6 +41,7 @@ func New(reader projector.Reader, opts Options) *Handler {
 	h.handle("/views/{view}/rows", h.serveRows)
 	h.handle("/views/{view}/counters/{name}", h.serveCounter)
 	h.handle("/views/{view}/wait", h.serveWait)
+	h.handle("/views/{view}/letters", h.serveLetters)
 	h.mux.HandleFunc("GET /views/{view}/watch", h.guard(h.opens, ReasonTooManyWatchers, h.serveWatch))
 	return h
 }

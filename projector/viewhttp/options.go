@@ -1,6 +1,7 @@
 package viewhttp
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"time"
@@ -26,6 +27,10 @@ type Options struct {
 	// Message gives an empty message of the type a view's protobuf rows have, so that they are shown as JSON; nil for a view without.
 	// Nil: protobuf rows are shown in base64.
 	Message func(view string) proto.Message
+
+	// Letters gives what was put aside in shards held in this process, with the events' payloads, to other instances that are asked for it. Nil: nobody
+	// gets any.
+	Letters func(ctx context.Context, q projector.LetterQuery) ([]projector.Letter, error)
 
 	// Timeout bounds a request that gives none with its timeout parameter. Zero means 10 s.
 	Timeout time.Duration
