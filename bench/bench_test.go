@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +11,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/seed-3eec0498/muster/internal/pgtest"
 )
 
 // Every row runs, tiny, on embedded brokers: it measures nothing here, but it must not rot.
@@ -19,6 +23,7 @@ func TestEveryRow(t *testing.T) {
 	args := []string{
 		"-embedded", "-embedded-brokers=3", "-run=all", "-warm=false", "-json=" + file, "-dir=" + t.TempDir(), "-commit=abc", "-seed=7",
 		"-n=500", "-aggregates=40", "-payload=60", "-clients=8", "-calls=20", "-window=1s", "-recover=600", "-resident=300",
+		"-events=900", "-keys=300", "-sql=400", "-rebuild=700",
 	}
 	if err := run(t.Context(), args, &out); err != nil {
 		t.Fatalf("run: %v\n%s", err, out.String())
@@ -37,14 +42,17 @@ func TestEveryRow(t *testing.T) {
 		if r.Value <= 0 || r.Unit == "" || len(r.Passes) != 1 || !strings.Contains(out.String(), r.Name) {
 			t.Errorf("%s: value %v %s in %d passes; want one pass and a value above zero, printed too", r.Name, r.Value, r.Unit, len(r.Passes))
 		}
-		if hasRaw := r.Raw > 0 && r.Ratio > 0; hasRaw != (r.Name != "resident") {
+		if hasRaw := r.Raw > 0 && r.Ratio > 0; hasRaw != (r.Name != "resident" && r.Name != "rebuild") {
 			t.Errorf("%s: raw %v, ratio %v", r.Name, r.Raw, r.Ratio)
 		}
 		if c := r.Config; c.Broker != "embedded" || c.Brokers != 3 || c.Seed != 7 || c.Commit != "abc" || c.Cores < 1 || c.Go == "" {
 			t.Errorf("%s: config %+v", r.Name, c)
 		}
 	}
-	want := []string{"drain", "call-1", "call-256", "call-hot", "call-skew", "call-256-rf3", "recover", "resident"}
+	want := []string{"drain", "call-1", "call-256", "call-hot", "call-skew", "call-256-rf3", "recover", "resident", "view-memory", "view-pebble", "view-postgres", "rebuild", "wait-for"}
+	if strings.Contains(out.String(), "view-postgres  left out") {
+		want = slices.DeleteFunc(want, func(name string) bool { return name == "view-postgres" })
+	}
 	if !slices.Equal(names, want) {
 		t.Errorf("rows %v, want %v", names, want)
 	}
@@ -53,12 +61,26 @@ func TestEveryRow(t *testing.T) {
 // Without the bare loops there is the engine's value alone, and rows that find too few brokers are left out of all.
 func TestEngineAlone(t *testing.T) {
 	var out strings.Builder
-	args := append(strings.Fields("-embedded -warm=false -raw=false -quick -n=60 -calls=5 -window=2s -recover=60 -resident=30"), "-dir="+t.TempDir())
+	args := append(strings.Fields("-embedded -warm=false -raw=false -quick -n=60 -calls=5 -window=2s -recover=60 -resident=30 -events=60 -keys=30 -sql=60 -rebuild=60"), "-dir="+t.TempDir())
 	if err := run(t.Context(), args, &out); err != nil {
 		t.Fatalf("run: %v\n%s", err, out.String())
 	}
 	if text := out.String(); !strings.Contains(text, "call-256-rf3   left out") || strings.Contains(text, "ratio") {
 		t.Errorf("printed:\n%s", text)
+	}
+}
+
+// A row whose server this machine does not have is left out of all, and refused where it was asked for by name.
+func TestMissingServer(t *testing.T) {
+	rows := []row{{name: "view-postgres", pass: func(context.Context, *cluster, sizes) (pass, error) { return pass{}, pgtest.ErrMissing }}}
+	var out strings.Builder
+	got, err := measure(t.Context(), &cluster{cfg: config{rows: []string{"all"}, repeat: 1}}, rows, &out)
+	if err != nil || len(got) != 0 || !strings.Contains(out.String(), "view-postgres  left out: there is no PostgreSQL server here") {
+		t.Errorf("of all: %v, %v, printed %q", got, err, out.String())
+	}
+	_, err = measure(t.Context(), &cluster{cfg: config{rows: []string{"view-postgres"}, repeat: 1}}, rows, &out)
+	if !errors.Is(err, pgtest.ErrMissing) {
+		t.Errorf("by name: %v", err)
 	}
 }
 

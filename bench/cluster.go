@@ -76,7 +76,8 @@ func (c *cluster) setting() setting {
 	s := setting{
 		machine: thisMachine(), Broker: "kafka", Brokers: c.count, Partitions: partitions, Compression: c.cfg.codec,
 		N: c.cfg.commands, Aggregates: c.cfg.aggregates, Payload: c.cfg.payload, Clients: c.cfg.clients, WindowMS: c.cfg.window.Milliseconds(),
-		Recover: c.cfg.recover, Resident: c.cfg.sizes.resident, Seed: c.cfg.seed, Repeat: c.cfg.repeat, Commit: c.cfg.commit,
+		Recover: c.cfg.recover, Resident: c.cfg.sizes.resident, Events: c.cfg.events, Keys: c.cfg.keys, SQL: c.cfg.sql, Rebuild: c.cfg.rebuild,
+		Seed: c.cfg.seed, Repeat: c.cfg.repeat, Commit: c.cfg.commit,
 	}
 	if c.inside != nil {
 		s.Broker = "embedded"
@@ -109,7 +110,7 @@ func (c *cluster) stage(ctx context.Context, row string) (s *stage, drop func(),
 	}
 	topics := []string{
 		s.commands(), s.journal(), s.group.SnapshotTopic(""), s.group.DeadLetterTopic(""),
-		s.replies, muster.ReplyTopic("", s.name),
+		s.replies, muster.ReplyTopic("", s.name), muster.ControlTopic("", s.name),
 	}
 	drop = func() {
 		after, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)

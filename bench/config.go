@@ -44,13 +44,17 @@ type sizes struct {
 	window     time.Duration // of the rows that count calls
 	recover    int           // events
 	resident   int           // aggregates
+	events     int           // of the rows view-memory and view-pebble
+	keys       int           // rows that projections have
+	sql        int           // events of the row view-postgres
+	rebuild    int           // events
 }
 
 // whole is what a measurement that is to be kept does.
 func whole() sizes {
 	return sizes{
 		commands: 500_000, aggregates: 20_000, payload: 100, clients: 256, calls: 3000, window: 8 * time.Second,
-		recover: 2_000_000, resident: 1_000_000,
+		recover: 2_000_000, resident: 1_000_000, events: 2_000_000, keys: 1_000_000, sql: 300_000, rebuild: 10_000_000,
 	}
 }
 
@@ -58,7 +62,7 @@ func whole() sizes {
 func quick() sizes {
 	return sizes{
 		commands: 50_000, aggregates: 5000, payload: 100, clients: 256, calls: 500, window: 2 * time.Second,
-		recover: 200_000, resident: 100_000,
+		recover: 200_000, resident: 100_000, events: 200_000, keys: 100_000, sql: 30_000, rebuild: 500_000,
 	}
 }
 
@@ -72,6 +76,10 @@ func (s *sizes) flags(flags *flag.FlagSet) {
 	flags.DurationVar(&s.window, "window", 0, "how long calls are counted (8s)")
 	flags.IntVar(&s.recover, "recover", 0, "events of the row recover (2,000,000)")
 	flags.IntVar(&s.resident, "resident", 0, "aggregates of the row resident (1,000,000)")
+	flags.IntVar(&s.events, "events", 0, "events of the rows view-memory and view-pebble (2,000,000)")
+	flags.IntVar(&s.keys, "keys", 0, "aggregates, and so rows, that the events of projections are spread over (1,000,000)")
+	flags.IntVar(&s.sql, "sql", 0, "events of the row view-postgres (300,000)")
+	flags.IntVar(&s.rebuild, "rebuild", 0, "events of the row rebuild (10,000,000)")
 }
 
 // over gives these sizes where they are set, and otherwise those.
@@ -80,11 +88,12 @@ func (s sizes) over(otherwise sizes) sizes {
 		commands: cmp.Or(s.commands, otherwise.commands), aggregates: cmp.Or(s.aggregates, otherwise.aggregates),
 		payload: cmp.Or(s.payload, otherwise.payload), clients: cmp.Or(s.clients, otherwise.clients), calls: cmp.Or(s.calls, otherwise.calls),
 		window: cmp.Or(s.window, otherwise.window), recover: cmp.Or(s.recover, otherwise.recover), resident: cmp.Or(s.resident, otherwise.resident),
+		events: cmp.Or(s.events, otherwise.events), keys: cmp.Or(s.keys, otherwise.keys), sql: cmp.Or(s.sql, otherwise.sql), rebuild: cmp.Or(s.rebuild, otherwise.rebuild),
 	}
 }
 
 func (s sizes) positive() bool {
-	return min(s.commands, s.aggregates, s.payload, s.clients, s.calls, s.recover, s.resident) > 0 && s.window >= time.Millisecond
+	return min(s.commands, s.aggregates, s.payload, s.clients, s.calls, s.recover, s.resident, s.events, s.keys, s.sql, s.rebuild) > 0 && s.window >= time.Millisecond
 }
 
 func parse(args []string, out io.Writer) (config, error) {
@@ -161,6 +170,7 @@ func (c *config) all() bool { return len(c.rows) == 1 && c.rows[0] == "all" }
 // tenth is the work of a pass that does not count.
 func (s sizes) tenth() sizes {
 	s.commands, s.calls = max(1, s.commands/10), max(1, s.calls/10)
+	s.events, s.keys, s.sql, s.rebuild = max(1, s.events/10), max(1, s.keys/10), max(1, s.sql/10), max(1, s.rebuild/10)
 	s.recover, s.resident, s.window = max(1, s.recover/10), max(1, s.resident/10), max(s.window/4, time.Millisecond)
 	return s
 }

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/seed-3eec0498/muster/internal/pgtest"
 )
 
 func main() {
@@ -60,6 +62,10 @@ func measure(ctx context.Context, c *cluster, rows []row, out io.Writer) ([]resu
 			return results, fmt.Errorf("%s needs %d brokers, there are %d", r.name, r.brokers, c.count)
 		}
 		one, err := r.measure(ctx, c)
+		if c.cfg.all() && errors.Is(err, pgtest.ErrMissing) {
+			fmt.Fprintf(out, "%-14s left out: there is no PostgreSQL server here\n", r.name)
+			continue
+		}
 		if err != nil {
 			if cause := context.Cause(ctx); cause != nil {
 				err = errors.Join(cause, err)

@@ -12,7 +12,7 @@ import (
 	"github.com/seed-3eec0498/muster/service"
 )
 
-// owner is a running service that owns the group of a stage.
+// owner is a running service that owns the group of a stage, or has a projection of it.
 type owner struct {
 	*service.Service
 	client   *muster.Client
@@ -23,8 +23,13 @@ type owner struct {
 	done     chan error
 }
 
-// own opens and runs a service on an empty directory and returns when it has been given its first partition. end ends it.
-func (c *cluster) own(ctx context.Context, s *stage) (*owner, error) {
+// own runs a service that owns the group of a stage, with projections of it, and returns when it has been given its first partition.
+func (c *cluster) own(ctx context.Context, s *stage, projections ...service.Part) (*owner, error) {
+	return c.serve(ctx, s, func(o *owner) bool { return len(o.Status()) > 0 }, append(projections, s.aggregate())...)
+}
+
+// serve opens and runs a service on an empty directory and returns when it has something to do. end ends it.
+func (c *cluster) serve(ctx context.Context, s *stage, assigned func(*owner) bool, parts ...service.Part) (*owner, error) {
 	dir, err := os.MkdirTemp(c.cfg.dir, "muster-bench-")
 	if err != nil {
 		return nil, err
@@ -32,7 +37,7 @@ func (c *cluster) own(ctx context.Context, s *stage) (*owner, error) {
 	o := &owner{metrics: prometheus.NewRegistry(), dir: dir, done: make(chan error, 1)}
 	o.Service, err = service.Open(ctx, service.Config{
 		Name: s.name, Brokers: c.kafka.Brokers, DataDir: dir, Kafka: c.kafka, Metrics: o.metrics, CallTimeout: 30 * time.Second,
-	}, s.aggregate())
+	}, parts...)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -40,7 +45,7 @@ func (c *cluster) own(ctx context.Context, s *stage) (*owner, error) {
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
 	o.stop = stop
 	go func() { o.done <- o.Run(run) }()
-	err = until(ctx, func() (bool, error) { return len(o.Status()) > 0, o.Healthy() })
+	err = until(ctx, func() (bool, error) { return assigned(o), o.Healthy() })
 	o.assigned = time.Now()
 	if err != nil {
 		return nil, errors.Join(err, o.end())

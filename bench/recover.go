@@ -22,7 +22,7 @@ func recoverCold(ctx context.Context, c *cluster, s sizes) (pass, error) {
 		return pass{}, err
 	}
 	defer drop()
-	if err := c.history(ctx, at, s); err != nil {
+	if err := c.history(ctx, at, s.recover, s.payload, accounts(s.aggregates)); err != nil {
 		return pass{}, fmt.Errorf("journal: %w", err)
 	}
 	spent := cpuSeconds()
@@ -96,29 +96,29 @@ func (c *cluster) readRaw(ctx context.Context, at *stage, n int, decode func(*kg
 // transaction is how many events of a history are one transaction.
 const transaction = 20_000
 
-// history writes a journal as an owner would: events with all their headers, in transactions.
-func (c *cluster) history(ctx context.Context, at *stage, s sizes) error {
+// history writes a journal as an owner would: n events of the aggregates in turn, with all their headers, in transactions.
+func (c *cluster) history(ctx context.Context, at *stage, n, payloadBytes int, names []string) error {
 	w, err := c.writer(kgo.TransactionalID(at.name+"/history"), kgo.ProducerLinger(5*time.Millisecond), kgo.MetadataMinAge(10*time.Millisecond))
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	payload, err := encoded(c.cfg.seed, s.payload)
+	payload, err := encoded(c.cfg.seed, payloadBytes)
 	if err != nil {
 		return err
 	}
-	names, topic, now := accounts(s.aggregates), at.journal(), time.Now().UTC().Truncate(time.Microsecond)
+	topic, now := at.journal(), time.Now().UTC().Truncate(time.Microsecond)
 	result, err := proto.Marshal(wrapperspb.UInt64(25))
 	if err != nil {
 		return err
 	}
 	answer := (&muster.Outcome{ContentType: muster.ContentProtobuf, Payload: result}).Encode(nil)
 	out := newOutput(w)
-	for i := 0; i < s.recover; {
+	for i := 0; i < n; {
 		if err := w.BeginTransaction(); err != nil {
 			return err
 		}
-		for range min(transaction, s.recover-i) {
+		for range min(transaction, n-i) {
 			e := event(at, names[i%len(names)], i, uint64(i/len(names)+1), now)
 			e.Payload, e.Answer = payload, answer
 			out.put(ctx, kafka.EncodeEvent(&e, topic))

@@ -33,6 +33,10 @@ type setting struct {
 	WindowMS    int64  `json:"window_ms"`
 	Recover     int    `json:"recover"`
 	Resident    int    `json:"resident"`
+	Events      int    `json:"events"`
+	Keys        int    `json:"keys"`
+	SQL         int    `json:"sql"`
+	Rebuild     int    `json:"rebuild"`
 	Seed        uint64 `json:"seed"`
 	Repeat      int    `json:"repeat"`
 	Commit      string `json:"commit,omitempty"`

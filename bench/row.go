@@ -35,6 +35,11 @@ func catalogue() []row {
 		{name: "call-256-rf3", unit: "calls/s", wanted: ">= 0.3", brokers: 3, pass: callReplicated},
 		{name: "recover", unit: "events/s", wanted: ">= 0.8", pass: recoverCold},
 		{name: "resident", unit: "MiB RSS", wanted: "value < 1024", pass: resident},
+		{name: "view-memory", unit: "events/s", wanted: ">= 0.6", pass: viewMemory},
+		{name: "view-pebble", unit: "events/s", wanted: ">= 0.5", pass: viewPebble},
+		{name: "view-postgres", unit: "events/s", wanted: ">= 0.5", pass: viewPostgres},
+		{name: "rebuild", unit: "MiB RSS", wanted: "value < 1024", pass: rebuild},
+		{name: "wait-for", unit: "ms p50", wanted: "<= 2", pass: waitFor},
 	}
 }
 

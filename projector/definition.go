@@ -15,6 +15,7 @@ import (
 // a failure means. A [View] holds one, and so do the projections of other targets. It is made once at start and read-only afterwards.
 type Definition struct {
 	name      string
+	title     string // name@version
 	version   int
 	placement Placement
 	groups    []*muster.Group // in the order of their first function
@@ -103,6 +104,7 @@ func NewDefinition(name string, opts ...Option) *Definition {
 	for _, opt := range opts {
 		opt(d)
 	}
+	d.title = fmt.Sprintf("%s@%d", d.name, d.version)
 	return d
 }
 
@@ -116,7 +118,7 @@ func (d *Definition) Name() string { return d.name }
 func (d *Definition) Version() int { return d.version }
 
 // String gives name@version, as logs, metrics and operators use it.
-func (d *Definition) String() string { return fmt.Sprintf("%s@%d", d.name, d.version) }
+func (d *Definition) String() string { return d.title }
 
 // Groups gives the groups whose journals are read, in the order of their first function.
 func (d *Definition) Groups() []*muster.Group { return slices.Clone(d.groups) }

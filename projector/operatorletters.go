@@ -87,7 +87,8 @@ func statuses(entries map[string]Entry, at *scope, now time.Time) []Status {
 	})
 }
 
-// Letters gives what was put aside, shard by shard, in the order it was.
+// Letters gives what was put aside, shard by shard, in the order it was. A shard that nobody is known to hold, as right after a start, is left out:
+// [Operator.Status] tells which are there.
 func (o *Operator) Letters(ctx context.Context, q LetterQuery) ([]Letter, error) {
 	found, _, err := o.letters(ctx, q)
 	return found, err

@@ -61,7 +61,11 @@ func TestStory(t *testing.T) {
 		`query +balance of eve +200\.00  revision 10`,
 		`query +balance of fay +100\.00  revision 7`,
 		`sum +eve and fay +300\.00`,
-		`All 40 checks held\.\n$`,
+		`books +balances in a view, statements in SQLite`,
+		`deposit +ada, 5\.00, wait for the books +105\.00  in the list at once`,
+		`list +all balances, and their total +465\.00  together, as the total says`,
+		`statement +ada, from SQL +105\.00  in 6 lines, as in the journal`,
+		`All 44 checks held\.\n$`,
 	)
 	if errs.Len() > 0 {
 		t.Errorf("it complained: %s", errs.String())

@@ -29,8 +29,13 @@ func (s *story) caller() stage.Step {
 
 // end stops everything that is still running.
 func (s *story) end() (err error) {
+	if s.books != nil {
+		err = s.books.Stop()
+	}
 	if s.desk != nil {
-		err = s.desk.Stop()
+		if stopped := s.desk.Stop(); err == nil {
+			err = stopped
+		}
 	}
 	if s.second != nil {
 		if stopped := s.second.Stop(); err == nil {

@@ -46,7 +46,7 @@ func crash(set settings, owner *child, dir string) stage.Step {
 func takeOver(set settings, dir string, successor **stage.Running) stage.Step {
 	return stage.NewStep("takeover", "another owner, with an empty disk", func(ctx context.Context) (string, error) {
 		begin := time.Now()
-		owner, err := startOwner(ctx, set, dir, transfers{})
+		owner, err := startOwner(ctx, set, dir, "", transfers{})
 		if err != nil {
 			return "", err
 		}

@@ -5,9 +5,10 @@
 //	MUSTER_BROKERS=host:9092 go run ./examples/bank           the same on a real Kafka
 //	go run ./examples/bank -role owner                        one process owns the accounts ...
 //	MUSTER_BROKERS=... go run ./examples/bank -role caller    ... and another one is its customer
-//	go run ./examples/bank -http :8080                        an owner that speaks HTTP, until Ctrl-C
+//	go run ./examples/bank -http :8080                        an owner that speaks HTTP and shows a live page, until Ctrl-C
 //
-// Where to read: package bank is the contract; account.go, decide.go and transfer.go are the owner's part of it, desk.go is the caller's, face.go speaks HTTP, story.go says what happens in which order.
+// Where to read: package bank is the contract; account.go, decide.go and transfer.go are the owner's part of it, desk.go is the caller's, balances.go and ledger.go are read models,
+// face.go speaks HTTP, page.go is live, story.go says what happens in which order.
 package main
 
 import (

@@ -12,16 +12,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/seed-3eec0498/muster/examples/internal/stage"
+	"github.com/seed-3eec0498/muster/service"
 )
 
 // readyLine is how the line begins that an owner prints when it serves.
 const readyLine = "ready: "
 
-// startOwner starts a service that owns accounts and transfers, with its local state in dir.
-func startOwner(ctx context.Context, set settings, dir string, t transfers) (*stage.Running, error) {
+// startOwner starts a service that owns accounts and transfers, with its local state in dir, and keeps views where some are given. Other owners ask
+// this one's views at the address, if there is one.
+func startOwner(ctx context.Context, set settings, dir, address string, t transfers, views ...service.Part) (*stage.Running, error) {
 	cfg := set.service("bank")
-	cfg.DataDir, cfg.SessionTimeout, cfg.Metrics = dir, set.session, prometheus.NewRegistry()
-	return stage.Start(ctx, cfg, parts(t)...)
+	cfg.DataDir, cfg.SessionTimeout, cfg.Metrics, cfg.QueryAddress = dir, set.session, prometheus.NewRegistry(), address
+	return stage.Start(ctx, cfg, append(parts(t), views...)...)
 }
 
 // ownAccounts is the role of an owner: it serves until it is interrupted.
@@ -39,11 +41,14 @@ func ownAccounts(ctx context.Context, set settings, in io.Reader, out io.Writer)
 		defer os.RemoveAll(dir)
 	}
 	var listener net.Listener
+	var address string
+	var views []service.Part
 	if set.http != "" {
 		if listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", set.http); err != nil {
 			return fmt.Errorf("-http: %w", err)
 		}
 		defer listener.Close()
+		address, views = "http://"+reachable(listener), []service.Part{newBalances()}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -56,19 +61,19 @@ func ownAccounts(ctx context.Context, set settings, in io.Reader, out io.Writer)
 			cancel()
 		}()
 	}
-	owner, err := startOwner(ctx, set, dir, handler)
+	owner, err := startOwner(ctx, set, dir, address, handler, views...)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "broker: %s\n%s%s owns groups accounts and transfers; Ctrl-C ends it\n", broker, readyLine, owner.Instance())
 	if listener != nil {
-		fmt.Fprintf(out, "http: listening on http://%s\n", reachable(listener))
+		fmt.Fprintf(out, "http: listening on %s\n", address)
 	}
 	if !set.attached {
 		fmt.Fprintf(out, "call it from another terminal:\n  MUSTER_BROKERS=%s go run ./examples/bank -role caller -prefix %s\n", strings.Join(set.brokers, ","), set.prefix)
 	}
 	if listener != nil {
-		err = serveHTTP(ctx, listener, newFace(owner.Client(), owner.Handler()), owner.Ended())
+		err = serveHTTP(ctx, listener, withPage(ctx, newFace(owner.Client(), owner.Handler()), owner.QueryHandler()), owner.Ended())
 	} else {
 		select {
 		case <-ctx.Done():

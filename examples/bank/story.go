@@ -27,7 +27,7 @@ func tellStory(ctx context.Context, set settings, out, errs io.Writer) (err erro
 	defer os.RemoveAll(disks)
 	fmt.Fprintf(out, "A bank on Muster. Broker: %s\n", broker)
 
-	s := &story{set: set, errs: errs, teller: stage.NewTeller(out, 10, 41), firstDisk: filepath.Join(disks, "first"), secondDisk: filepath.Join(disks, "second")}
+	s := &story{set: set, errs: errs, teller: stage.NewTeller(out, 10, 41), firstDisk: filepath.Join(disks, "first"), secondDisk: filepath.Join(disks, "second"), booksDisk: filepath.Join(disks, "books")}
 	defer func() {
 		if ended := s.end(); err == nil {
 			err = ended
@@ -48,6 +48,8 @@ type story struct {
 	first                 *child         // the owner that will be killed
 	second                *stage.Running // the one that takes over
 	desk                  *desk
+	booksDisk             string
+	books                 *books
 }
 
 func (s *story) tell(ctx context.Context) error {
@@ -62,7 +64,7 @@ func (s *story) tell(ctx context.Context) error {
 	for i := range orders {
 		orders[i] = d.order(fmt.Sprintf("transfer-%d", 4+i), d.eve, d.fay, 10_00, "a share")
 	}
-	return s.teller.Chapter(ctx, "The owner crashes",
+	if err := s.teller.Chapter(ctx, "The owner crashes",
 		d.cutShort(s.first, orders[0]),
 		d.balance(d.eve, 240_00, 6),
 		d.together(290_00, d.eve, d.fay),
@@ -80,5 +82,13 @@ func (s *story) tell(ctx context.Context) error {
 		d.balance(d.eve, 200_00, 10),
 		d.balance(d.fay, 100_00, 7),
 		d.together(300_00, d.eve, d.fay),
+	); err != nil {
+		return err
+	}
+	return s.teller.Chapter(ctx, "The books, which anybody may keep",
+		s.keep(s.booksDisk),
+		s.depositAndList(d.ada, "Ada", 5_00, "coins", 105_00),
+		s.agree(),
+		s.printed(d.ada),
 	)
 }

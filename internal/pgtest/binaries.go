@@ -11,7 +11,7 @@ import (
 )
 
 // RequiredVariable is the environment variable that makes tests fail, not skip, where there is no PostgreSQL.
-const RequiredVariable = "MUSTER_POSTGRES_REQUIRED"
+const RequiredVariable = "MUSTER_TEST_POSTGRES_REQUIRED"
 
 // ErrMissing says that this machine has no PostgreSQL server.
 var ErrMissing = errors.New("pgtest: there is no PostgreSQL server here; install one (Debian: apt-get install postgresql) or add the directory of initdb and postgres to PATH")

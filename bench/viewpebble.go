@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/projector"
+)
+
+// viewPebble is a view of the toolkit: one row written per event.
+func viewPebble(ctx context.Context, c *cluster, s sizes) (pass, error) {
+	at, drop, err := c.stage(ctx, "view-pebble")
+	if err != nil {
+		return pass{}, err
+	}
+	defer drop()
+	names := keys(c.cfg.seed, s.keys)
+	if err := c.history(ctx, at, s.events, s.payload, names); err != nil {
+		return pass{}, fmt.Errorf("journal: %w", err)
+	}
+	p := pass{Detail: map[string]float64{}}
+	spent := cpuSeconds()
+	view := newRowsView(at)
+	took, err := c.projected(ctx, at, s.events, view, func(o *owner) error { return found(ctx, o, view, names[:min(s.events, len(names))]) })
+	if err != nil {
+		return pass{}, err
+	}
+	p.Value = rate(s.events, took)
+	p.Detail["cpu_us_per_event"] = 1e6 * (cpuSeconds() - spent) / float64(s.events)
+	if !c.cfg.raw {
+		return p, nil
+	}
+	spent = cpuSeconds()
+	if took, err = c.pebbleRaw(s.events, s.payload, names); err != nil {
+		return pass{}, fmt.Errorf("bare loop: %w", err)
+	}
+	p.Raw = rate(s.events, took)
+	p.Detail["raw_cpu_us_per_event"] = 1e6 * (cpuSeconds() - spent) / float64(s.events)
+	p.Detail["raw_fetch"], err = c.fetchRaw(ctx, at, s.events)
+	return p, err
+}
+
+// newRowsView keeps the last event of each aggregate as a row.
+func newRowsView(at *stage) *projector.View[*wrapperspb.BytesValue] {
+	v := projector.NewView[*wrapperspb.BytesValue](projectionName)
+	projector.On(v, at.recorded, func(_ context.Context, rows *projector.Rows[*wrapperspb.BytesValue], e *wrapperspb.BytesValue, m muster.Meta) error {
+		return rows.Put(m.AggregateID, e)
+	})
+	return v
+}
+
+// found looks for some of the rows.
+func found(ctx context.Context, o *owner, view *projector.View[*wrapperspb.BytesValue], names []string) error {
+	for i := 0; i < len(names); i += 1 + len(names)/100 {
+		if _, err := view.Get(ctx, o.Views(), names[i]); err != nil {
+			return fmt.Errorf("row %s: %w", names[i], err)
+		}
+	}
+	return nil
+}
+
+// What the bare loop shares with the toolkit's view store and runner.
+const (
+	rawMemTable = 32 << 20
+	rawCache    = 64 << 20
+	rawBatch    = 1000 // events
+	rawHead     = 5    // bytes in front of a row's key: number of the shard, kind
+)
+
+// rawRow is in front of a row's payload.
+var rawRow = []byte{1, 1, 0}
+
+// pebbleRaw is the bare loop beside view-pebble: it writes the same rows in batches of as many events, and nothing else. It reads no journal.
+func (c *cluster) pebbleRaw(n, payload int, names []string) (took time.Duration, err error) {
+	dir, err := os.MkdirTemp(c.cfg.dir, "muster-bench-")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	row, err := encoded(c.cfg.seed, payload)
+	if err != nil {
+		return 0, err
+	}
+	row = append(rawRow[:len(rawRow):len(rawRow)], row...)
+	began := time.Now()
+	cache := pebble.NewCache(rawCache)
+	defer cache.Unref()
+	db, err := pebble.Open(dir, &pebble.Options{MemTableSize: rawMemTable, Cache: cache, Logger: silent{}})
+	if err != nil {
+		return 0, err
+	}
+	key := make([]byte, rawHead, 64)
+	for i := 0; i < n && err == nil; {
+		batch := db.NewBatch()
+		for range min(rawBatch, n-i) {
+			binary.BigEndian.PutUint32(key, uint32(i%partitions))
+			if err = batch.Set(append(key[:rawHead], names[i%len(names)]...), row, nil); err != nil {
+				break
+			}
+			i++
+		}
+		if err == nil {
+			err = batch.Set(key[:rawHead], binary.BigEndian.AppendUint64(nil, uint64(i)), nil) // in the place of the checkpoint
+		}
+		if err == nil {
+			err = batch.Commit(pebble.NoSync)
+		}
+		err = errors.Join(err, batch.Close())
+	}
+	took = time.Since(began)
+	return took, errors.Join(err, db.Close())
+}
+
+// silent is a logger for Pebble.
+type silent struct{}
+
+func (silent) Infof(string, ...any)  {}
+func (silent) Errorf(string, ...any) {}
+func (silent) Fatalf(string, ...any) {}
