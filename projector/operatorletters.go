@@ -87,8 +87,8 @@ func statuses(entries map[string]Entry, at *scope, now time.Time) []Status {
 	})
 }
 
-// Letters gives what was put aside, shard by shard, in the order it was. A shard that nobody is known to hold, as right after a start, is left out:
-// [Operator.Status] tells which are there.
+// Letters gives what was put aside, shard by shard, in the order it was. Where a shard is held by nobody, or its
+// holder has said nothing yet, as right after a start, the error is Unavailable.
 func (o *Operator) Letters(ctx context.Context, q LetterQuery) ([]Letter, error) {
 	found, _, err := o.letters(ctx, q)
 	return found, err
@@ -107,9 +107,19 @@ func (o *Operator) letters(ctx context.Context, q LetterQuery) (found []Letter, 
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, s := range all {
+	for _, n := range at.shards {
+		if !slices.ContainsFunc(all, func(s Status) bool { return s.Shard == n }) {
+			e := muster.Errorf(muster.Unavailable, "projection %s: no instance has said that it holds shard %d, so its letters cannot be seen; try again", at.name, n)
+			e.Retry = true
+			return nil, nil, e
+		}
+	}
+	for i, s := range all {
 		if len(found) >= q.limit() {
 			break
+		}
+		if i > 0 && all[i-1].Shard == s.Shard && (s.Shard != Whole || all[i-1].Instance == s.Instance) {
+			continue // another generation of the same; its holder gives those of what serves
 		}
 		one := q
 		one.Projection, one.Shards, one.Limit = at.name, []int32{s.Shard}, q.limit()-len(found)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/seed-3eec0498/muster"
 )
@@ -56,7 +57,8 @@ func (o *Operator) Versions(ctx context.Context, name string) ([]VersionStatus, 
 }
 
 // Serve makes a version answer, on every instance, by one entry of the control table; also one that served before. It must have caught up on all
-// instances that run the projection: FailedPrecondition tells how far it is. Lower versions than the one given are kept for its [KeepOld].
+// instances that run the projection: FailedPrecondition tells how far it is. Then it waits, some seconds as a rule, until they say that they have
+// what is in the journals at the time of the call; DeadlineExceeded or Cancelled when ctx ends before. Lower versions than the one given are kept for its [KeepOld].
 func (o *Operator) Serve(ctx context.Context, name string, version int) error {
 	d, err := o.definition(editionName(name, version))
 	if err != nil {
@@ -78,6 +80,9 @@ func (o *Operator) Serve(ctx context.Context, name string, version int) error {
 		if !v.Ready {
 			return muster.Errorf(muster.FailedPrecondition, "projection %s has not caught up on all instances, %d records are left; wait for it, or look at its status", d, v.Lag)
 		}
+		if err := o.await(ctx, d, v.Generation); err != nil {
+			return err
+		}
 		record := servingRecord{
 			Format: controlFormat, Version: version, Generation: v.Generation, Top: max(serving.Top, version), Since: o.config.Now().UTC(), By: o.config.By,
 		}
@@ -90,6 +95,35 @@ func (o *Operator) Serve(ctx context.Context, name string, version int) error {
 		}
 	}
 	return o.wait(ctx, &scope{d: d, name: d.String()}, "serve", func(*Status) bool { return true })
+}
+
+// await waits until a version has everything that is in the journals now.
+func (o *Operator) await(ctx context.Context, d *Definition, generation int) error {
+	if o.config.Look == nil {
+		return nil
+	}
+	shards := map[int32]Shard{}
+	for _, s := range d.Shards(o.config.Prefix) {
+		shards[s.Number] = s
+	}
+	ends, err := endsOf(ctx, shards, o.config.Look)
+	if err != nil {
+		return muster.Errorf(muster.Unavailable, "projection %s: the journals cannot be looked at, so nothing was ordered: %v", d, err)
+	}
+	tick := time.NewTicker(reportEvery) // time alone makes the dead count no more
+	defer tick.Stop()
+	for {
+		entries, changed := o.config.Control.Entries()
+		if reached(entries, d.name, edition{d.version, generation}, ends, o.config.Now()) {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-tick.C:
+		case <-ctx.Done():
+			return muster.Errorf(muster.CodeOf(ctx.Err()), "projection %s has fallen behind what is in the journals and did not catch up in time; nothing was ordered", d)
+		}
+	}
 }
 
 // Rebuild makes everything of a projection anew from its start. A view is built beside what serves, which goes on serving until the new rows have

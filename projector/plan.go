@@ -16,6 +16,7 @@ type plan struct {
 	run   []edition      // what is to be run
 	serve edition        // what answers; its version is 0 where nothing is known
 	put   *servingRecord // what the table should say instead
+	takes bool           // put makes another edition serve, which takes a proof
 	drop  []edition      // what is to be removed, once it does not run
 }
 
@@ -55,6 +56,7 @@ func planOf(entries map[string]Entry, name string, editions []Edition, known []e
 			p.put = &servingRecord{
 				Format: controlFormat, Version: newest.version, Generation: newest.generation, Top: max(record.Top, newest.version), Since: now,
 			}
+			p.takes = told
 			if newest.version == record.Version {
 				p.put.Since = record.Since // a rebuild does not prolong the life of the version before
 			}

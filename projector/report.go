@@ -102,7 +102,7 @@ func (r *Runner) say(ctx context.Context, key string, all []Status) bool {
 func sameStatus(a, b []Status) bool {
 	return slices.EqualFunc(a, b, func(a, b Status) bool {
 		same := a.Shard == b.Shard && a.State == b.State && a.Reason == b.Reason && a.At == b.At && a.Lag == b.Lag && a.Parked == b.Parked &&
-			a.Acts == b.Acts && a.Applied == b.Applied && a.Since.Equal(b.Since) && len(a.Letters) == len(b.Letters)
+			a.Acts == b.Acts && slices.Equal(a.Checkpoint, b.Checkpoint) && a.Applied == b.Applied && a.Since.Equal(b.Since) && len(a.Letters) == len(b.Letters)
 		for kind, n := range a.Letters {
 			same = same && b.Letters[kind] == n
 		}

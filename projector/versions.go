@@ -48,6 +48,8 @@ type Versions struct {
 	runs    map[edition]*run
 	serving edition
 	fans    map[int]*fan // by version
+
+	proof *proof // belongs to Run
 }
 
 // run is a runner at work.
@@ -164,8 +166,8 @@ func (v *Versions) Run(ctx context.Context) error {
 // follow does what the table wants.
 func (v *Versions) follow(ctx context.Context, entries map[string]Entry, fail context.CancelCauseFunc) {
 	p := planOf(entries, v.name, v.config.Editions, v.known(), v.config.Runner.Now().UTC())
-	v.stopAll(func(e edition) bool { return !slices.Contains(p.run, e) })
 	v.serve(ctx, p.serve)
+	v.stopAll(func(e edition) bool { return !slices.Contains(p.run, e) })
 	for _, e := range p.run {
 		if err := v.start(ctx, e, entries, fail); err != nil {
 			fail(err)
@@ -175,7 +177,10 @@ func (v *Versions) follow(ctx context.Context, entries map[string]Entry, fail co
 	for _, e := range p.drop {
 		v.drop(ctx, e)
 	}
-	if p.put != nil {
+	switch {
+	case p.put == nil:
+		v.proof = nil
+	case !p.takes || v.proven(ctx, entries, edition{p.put.Version, p.put.Generation}):
 		v.put(ctx, p.put)
 	}
 }
@@ -184,11 +189,14 @@ func (v *Versions) follow(ctx context.Context, entries map[string]Entry, fail co
 func (v *Versions) serve(ctx context.Context, e edition) {
 	v.mu.Lock()
 	before := v.serving
-	v.serving = e
 	v.mu.Unlock()
 	if before == e {
 		return
 	}
+	v.level(ctx, before, e)
+	v.mu.Lock()
+	v.serving = e
+	v.mu.Unlock()
 	if before.version != 0 {
 		v.log.InfoContext(ctx, "another version of a projection serves now", "projection", v.name, "version", e.version, "generation", e.generation,
 			"version_before", before.version, "generation_before", before.generation)

@@ -354,3 +354,61 @@ func TestRebuildInPlace(t *testing.T) {
 		}
 	})
 }
+
+// stuck is version 2, whose function waits for the gate: it was live on an empty journal, and then falls behind.
+func (w *world) stuck(gate <-chan struct{}, opts ...projector.Option) *projector.View[tally] {
+	v := projector.NewView[tally]("tallies", append([]projector.Option{projector.Version(2), projector.HandlerDeadline(time.Hour)}, opts...)...)
+	projector.On(v, w.event, func(_ context.Context, rows *projector.Rows[tally], _ noted, m muster.Meta) error {
+		<-gate
+		return rows.Update(m.AggregateID, func(t tally) tally { return tally{2, t.Count + 1} })
+	})
+	return v
+}
+
+// A version that was live once and has fallen behind since does not take over: its state alone is no proof that it has what the one that serves
+// has. Neither by itself nor by hand do answers go back in time.
+func TestVersionFallenBehind(t *testing.T) {
+	place := projector.Place(projector.Replicated)
+	t.Run("by itself", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w, gate := newWorld(t), make(chan struct{})
+			last := []byte(`{"format":1,"when":"2026-01-01T00:00:00Z","shards":[{"Projection":"tallies@1","Shard":-1,"Instance":"dead","State":"live"}]}`)
+			if _, err := w.control.Put(t.Context(), "status/tallies@1/dead/0", last); err != nil { // holds it up for 30 seconds
+				t.Fatal(err)
+			}
+			in := w.start("one", nil, w.tallies(1, place), w.stuck(gate, place))
+			open := sync.OnceFunc(func() { close(gate) })
+			t.Cleanup(open)
+			pass(10 * time.Second)
+			w.note(7)
+			pass(time.Minute)
+			in.want(1, 7)
+			open()
+			pass(10 * time.Second)
+			in.want(2, 7)
+		})
+	})
+	t.Run("by hand", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			w, gate := newWorld(t), make(chan struct{})
+			in := w.start("one", nil, w.tallies(1, place), w.stuck(gate, place, projector.Switch(projector.SwitchByHand)))
+			open := sync.OnceFunc(func() { close(gate) })
+			t.Cleanup(open)
+			pass(10 * time.Second)
+			w.note(7)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			if err := in.operator.Serve(ctx, "tallies", 2); muster.CodeOf(err) != muster.DeadlineExceeded && muster.CodeOf(err) != muster.FailedPrecondition {
+				t.Errorf("serving a version that is behind: %v", err)
+			}
+			pass(time.Minute)
+			in.want(1, 7)
+			open()
+			if err := in.operator.Serve(t.Context(), "tallies", 2); err != nil {
+				t.Fatal(err)
+			}
+			pass(time.Second)
+			in.want(2, 7)
+		})
+	})
+}
