@@ -22,7 +22,7 @@ func (p *places) check(ctx context.Context, client *kgo.Client, g *muster.Group,
 	count, ok := p.known[topic]
 	p.mu.Unlock()
 	if !ok {
-		described, err := describeTopics(ctx, client, topic)
+		described, err := describeKnown(ctx, client, foundWithin, topic)
 		if err != nil {
 			return err
 		}

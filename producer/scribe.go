@@ -79,7 +79,7 @@ func (l *Ledger) Claim(ctx context.Context, shard kafka.LedgerShard, targets ...
 
 // look finds the partition counts and limits of the topics for others.
 func (s *Scribe) look(ctx context.Context, places kadm.TopicsSet, targets []string) (map[string]int32, error) {
-	described, err := describeTopics(ctx, s.ledger.admin, append(slices.Clone(targets), s.ledger.topic)...)
+	described, err := describeKnown(ctx, s.ledger.admin, madeWithin, append(slices.Clone(targets), s.ledger.topic)...)
 	if err != nil {
 		return nil, err
 	}

@@ -109,7 +109,7 @@ func (s *slot) connect(ctx context.Context, topics []string) error {
 		w.cancel()
 		return err
 	}
-	described, err := describeTopics(ctx, client, topics...)
+	described, err := describeKnown(ctx, client, madeWithin, topics...)
 	if err != nil {
 		w.cancel()
 		client.Close()

@@ -14,11 +14,8 @@ import (
 	"github.com/seed-3eec0498/muster/kafka"
 )
 
-const (
-	targetTries  = 3                      // a topic that was created a moment ago is not known to every broker yet
-	targetPause  = 50 * time.Millisecond  // between them
-	targetAbsent = 500 * time.Millisecond // how long one that was not found is not asked for again
-)
+// targetAbsent is how long a topic that was not found is not asked for again.
+const targetAbsent = 500 * time.Millisecond
 
 // targets remembers the command topics of other groups that handlers have written to: each is looked up before the first transaction with a
 // command to it, so that a missing one is the fault of that command and not of the transaction.
@@ -68,22 +65,11 @@ func (t *targets) find(ctx context.Context, client *kgo.Client, g *muster.Group,
 }
 
 func (t *targets) ask(ctx context.Context, client *kgo.Client, topic string) ([]int32, error) {
-	for tries := 1; ; tries++ {
-		described, err := describeTopics(ctx, client, topic)
-		if err == nil {
-			return leadersOf(described)[topic], nil
-		}
-		if tries == targetTries || !errors.Is(err, kerr.UnknownTopicOrPartition) {
-			return nil, err
-		}
-		again := time.NewTimer(targetPause)
-		select {
-		case <-again.C:
-		case <-ctx.Done():
-			again.Stop()
-			return nil, context.Cause(ctx)
-		}
+	described, err := describeKnown(ctx, client, foundWithin, topic)
+	if err != nil {
+		return nil, err
 	}
+	return leadersOf(described)[topic], nil
 }
 
 // forget notes that a topic cannot be written to, for a moment.

@@ -2,8 +2,10 @@ package producer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -51,7 +53,7 @@ func findTopics(ctx context.Context, client *kgo.Client, group *muster.Group, pr
 		commands: group.CommandTopic(prefix), journal: group.JournalTopic(prefix), dead: group.DeadLetterTopic(prefix),
 		snapshots: group.SnapshotTopic(prefix), limits: map[string]int32{},
 	}
-	described, err := describeTopics(ctx, client, t.commands, t.journal, t.dead, t.snapshots)
+	described, err := describeKnown(ctx, client, madeWithin, t.commands, t.journal, t.dead, t.snapshots)
 	if err != nil {
 		return t, err
 	}
@@ -78,6 +80,32 @@ func findTopics(ctx context.Context, client *kgo.Client, group *muster.Group, pr
 		}
 	}
 	return t, nil
+}
+
+const (
+	// madeWithin bounds how long a topic may stay unknown that was made or checked before anything here is opened: in a cluster every broker
+	// learns of a topic in its own time, so "unknown" is then an answer out of date.
+	madeWithin = 10 * time.Second
+	// foundWithin is the same for the topics of others, which may well not exist.
+	foundWithin = 100 * time.Millisecond
+	knownPause  = 50 * time.Millisecond
+)
+
+// describeKnown asks for the metadata of topics until the broker asked knows them all, at most for so long.
+func describeKnown(ctx context.Context, client *kgo.Client, within time.Duration, names ...string) ([]kmsg.MetadataResponseTopic, error) {
+	for end := time.Now().Add(within); ; {
+		described, err := describeTopics(ctx, client, names...)
+		if !errors.Is(err, kerr.UnknownTopicOrPartition) || time.Now().Add(knownPause).After(end) {
+			return described, err
+		}
+		again := time.NewTimer(knownPause)
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			again.Stop()
+			return nil, context.Cause(ctx)
+		}
+	}
 }
 
 // describeTopics asks for the metadata of topics; each must exist.
