@@ -40,11 +40,7 @@ type bed struct {
 
 func newBed(t *testing.T, brokers int) *bed {
 	t.Helper()
-	broker, err := embedded.Start(t.Context(), embedded.Config{Brokers: brokers})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(broker.Close)
+	broker := kafkatest.Embedded(t, embedded.Config{Brokers: brokers})
 	b := &bed{
 		t: t, addresses: broker.Brokers(), group: muster.NewGroup("accounts", muster.Partitions(6)), cluster: broker.Cluster(), tap: &kafkatest.Tap{},
 		claims: &claims{claim: kafka.Claim{Group: consumerGroup, Generation: -1}},
