@@ -29,7 +29,7 @@ const consumerGroup = "accounts-owners"
 
 // bed is a cluster with the topics of one group on it.
 type bed struct {
-	t         *testing.T
+	t         testing.TB
 	addresses []string
 	group     *muster.Group
 	cluster   *kfake.Cluster // nil on Apache Kafka
@@ -316,7 +316,7 @@ func (c *claims) fail(err error) {
 }
 
 // want fails unless err is (or, for nil, is not) the outcome.
-func want(t *testing.T, err, outcome error) {
+func want(t testing.TB, err, outcome error) {
 	t.Helper()
 	if !errors.Is(err, outcome) || outcome == nil && err != nil {
 		t.Fatalf("commit: %v; want %v", err, outcome)

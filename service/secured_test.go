@@ -141,7 +141,7 @@ func TestSecuredLine(t *testing.T) {
 // open tells how Open fails.
 func open(t *testing.T, c service.Config, parts ...service.Part) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := contextFor(t)
 	defer cancel()
 	opened, err := service.Open(ctx, c, parts...)
 	if err == nil {

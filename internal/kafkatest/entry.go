@@ -94,6 +94,16 @@ func RealWith(t testing.TB, config Config) *Cluster {
 	return cluster
 }
 
+// RealBrokers returns the addresses of brokers that are Apache Kafka: those in MUSTER_BROKERS, or one that [Real] starts for this test. As
+// with [Brokers], topics and groups need names from [UniqueName].
+func RealBrokers(t testing.TB) []string {
+	t.Helper()
+	if addresses := Split(os.Getenv(BrokersVariable)); len(addresses) > 0 {
+		return addresses
+	}
+	return Real(t).Addresses()
+}
+
 // UniqueName returns prefix, a hyphen and random characters: a name for a topic, group, service or transactional id that no other test on
 // the same brokers uses. The prefix may hold letters, digits, dots, hyphens and underscores.
 func UniqueName(t testing.TB, prefix string) string {
