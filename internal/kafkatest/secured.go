@@ -98,6 +98,13 @@ func jaas(module string, users map[string]string) string {
 	return text + ";"
 }
 
+// For gives the same cluster to another test, a part of the one it was started for: what cannot be done fails that one.
+func (s *Secured) For(t testing.TB) *Secured {
+	other := *s
+	other.t = t
+	return &other
+}
+
 // Admin is a client that may do everything.
 func (s *Secured) Admin() *kadm.Client { return s.admin }
 
