@@ -69,8 +69,12 @@ func TestSecured(t *testing.T) {
 		name string
 		test func(*testing.T, *kafkatest.Secured)
 	}{
-		{"Line", securedLine}, {"Refusals", securedRefusals}, {"MissingRights", securedMissingRights}, {"RightTakenAway", securedRightTakenAway},
-		{"PasswordRotation", securedPasswordRotation}, {"Publisher", securedPublisher},
+		{"Line", securedLine},
+		{"Refusals", securedRefusals},
+		{"MissingRights", securedMissingRights},
+		{"RightTakenAway", securedRightTakenAway},
+		{"PasswordRotation", securedPasswordRotation},
+		{"Publisher", securedPublisher},
 		{"CertificateReload", securedCertificateReload}, // restarts the broker
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(t, cluster.For(t)) })
