@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 )
@@ -93,7 +94,7 @@ var unmarshal = proto.UnmarshalOptions{RecursionLimit: 100}
 
 // Decode implements [Codec]. Into is a pointer to a protobuf message pointer, to Raw or []byte, or to any value JSON can fill.
 func (PlainCodec) Decode(place Place, data []byte, into any) error {
-	if err := notSealed(place); err != nil {
+	if err := notSealed(place, data); err != nil {
 		return err
 	}
 	switch p := into.(type) {
@@ -123,8 +124,9 @@ func (PlainCodec) Decode(place Place, data []byte, into any) error {
 }
 
 // notSealed tells sealed payloads from those this codec reads: they come from a time, or a process, in which sealing was switched on.
-func notSealed(place Place) error {
-	if place.ContentType != ContentSealed && place.ContentType != contentSealedLetter {
+func notSealed(place Place, data []byte) error {
+	unmarked := place.ContentType == "" && strings.HasPrefix(string(data[:min(len(data), len(SealedMark))]), SealedMark)
+	if place.ContentType != ContentSealed && place.ContentType != contentSealedLetter && !unmarked {
 		return nil
 	}
 	return &payloadFault{fmt.Errorf("%s: the payload is sealed, and this process opens none; give it the codec and the keys it was sealed with", place.Type), FaultFormat}

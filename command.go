@@ -16,8 +16,8 @@ type CommandType[In, Out any] struct {
 // In and Out are protobuf messages, [Raw], or anything encoding/json can handle.
 func NewCommand[In, Out any](g *Group, name string) *CommandType[In, Out] {
 	g.declare("command", name, valueOf[In]{}.check(), valueOf[Out]{}.check())
-	g.payload(PurposeCommand, name, reflect.TypeFor[In]())
-	g.payload(PurposeReply, name, reflect.TypeFor[Out]())
+	g.payload(reflect.TypeFor[In]())
+	g.payload(reflect.TypeFor[Out]())
 	g.mu.Lock()
 	g.decode[name] = valueOf[In]{}.decode
 	g.mu.Unlock()
@@ -45,8 +45,8 @@ type QueryType[In, Out any] struct {
 // NewQuery declares a query. Its name is the message type on the wire, unique in the group.
 func NewQuery[In, Out any](g *Group, name string) *QueryType[In, Out] {
 	g.declare("query", name, valueOf[In]{}.check(), valueOf[Out]{}.check())
-	g.payload(PurposeCommand, name, reflect.TypeFor[In]())
-	g.payload(PurposeReply, name, reflect.TypeFor[Out]())
+	g.payload(reflect.TypeFor[In]())
+	g.payload(reflect.TypeFor[Out]())
 	return &QueryType[In, Out]{group: g, name: name}
 }
 

@@ -13,7 +13,7 @@ type EventType[E any] struct {
 // E is a protobuf message, [Raw], or anything encoding/json can handle.
 func NewEvent[E any](g *Group, name string) *EventType[E] {
 	g.declare("event", name, valueOf[E]{}.check())
-	g.payload(PurposeEvent, name, reflect.TypeFor[E]())
+	g.payload(reflect.TypeFor[E]())
 	return &EventType[E]{group: g, name: name}
 }
 

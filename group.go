@@ -3,6 +3,7 @@ package muster
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"strings"
 	"sync"
@@ -33,7 +34,7 @@ type Group struct {
 	mu       sync.Mutex         // guards what follows: contracts are usually made before any goroutine starts, but nothing forces that
 	types    map[string]string  // message type name -> what it is: "command", "query" or "event"
 	decode   map[string]decoder // of the payloads of commands
-	payloads []payloadType      // what the declared messages are made of
+	payloads []reflect.Type     // what the declared messages are made of
 	faults   []error            // what is wrong with the contract; reported by Validate
 }
 

@@ -188,11 +188,8 @@ func (p *Processor) encodeState(r *resident) (data []byte, err error) {
 	if p.behaviour.zero == nil {
 		return statelessMark, nil
 	}
-	data, contentType, err := p.codec.Encode(nil, p.statePlace(r.id, r.revision), r.state)
-	if err != nil {
-		return nil, err
-	}
-	return frameState(data, contentType), nil
+	data, _, err = p.codec.Encode(nil, p.statePlace(r.id, r.revision), r.state)
+	return data, err
 }
 
 func (p *Processor) decodeState(stored *StoredState) (state any, err error) {

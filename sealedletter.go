@@ -1,6 +1,9 @@
 package muster
 
-import "fmt"
+import (
+	"bytes"
+	"fmt"
+)
 
 // bury makes a command a dead letter. A sealed payload is kept as it came; one that came in clear and that nobody could decode may hold anything, so
 // where payloads are sealed it is sealed as a whole.
@@ -10,7 +13,7 @@ func (r *Round) bury(i int, cause *Error) {
 	if _, seals := r.p.codec.(Sealer); !seals || cmd.ContentType == ContentSealed || len(cmd.Payload) == 0 || decoded(cmd, cause) {
 		return
 	}
-	data, _, err := r.p.codec.Encode(nil, letterPlace(cmd), Raw(frame(cmd.Payload, cmd.ContentType)))
+	data, _, err := r.p.codec.Encode(nil, letterPlace(cmd), Raw(wholeLetter(cmd)))
 	switch {
 	case err == nil:
 		d.sealed = &sealedLetter{data, contentSealedLetter}
@@ -43,6 +46,11 @@ func (d *decided) letter(cmd *Command) Command {
 	return buried
 }
 
+// wholeLetter is what is sealed of a command: content type, a zero byte, payload.
+func wholeLetter(cmd *Command) []byte {
+	return append(append([]byte(cmd.ContentType), 0), cmd.Payload...)
+}
+
 func letterPlace(cmd *Command) Place {
 	return Place{Purpose: PurposeDeadLetter, Group: cmd.Group, Type: cmd.Type, AggregateID: cmd.AggregateID, MessageID: cmd.ID}
 }
@@ -59,6 +67,10 @@ func OpenLetter(codec Codec, cmd *Command) error {
 	if err != nil {
 		return refuseFault(err, InvalidArgument, ReasonUndecodable, "a letter that was sealed as a whole: %v", err)
 	}
-	cmd.Payload, cmd.ContentType = unframe(inner.(Raw))
+	contentType, payload, found := bytes.Cut(inner.(Raw), []byte{0})
+	if !found {
+		return refuse(InvalidArgument, ReasonSealedFormat, "a letter that was sealed as a whole: what is inside does not begin with a content type")
+	}
+	cmd.ContentType, cmd.Payload = string(contentType), payload
 	return nil
 }
