@@ -67,14 +67,14 @@ type scratch struct {
 
 // Encode implements [muster.Codec]: personal data is sealed for its subjects. A payload of a type that has none is what the inner codec makes of
 // it. The error is one of this package's about keys, or says what is wrong with the value: [ErrShredded] where something is to be sealed for a
-// subject whose keys are destroyed.
+// subject whose keys are destroyed. In a state or a row that is left out instead.
 func (c *Codec) Encode(dst []byte, place muster.Place, v any) ([]byte, string, error) {
 	p, err := c.plans.of(v)
 	if err != nil {
 		return nil, "", err
 	}
 	letter := place.Purpose == muster.PurposeDeadLetter
-	if !letter && (p == nil || !p.personal) {
+	if !letter && (p == nil || !p.personal) { // the usual case of types without personal data
 		out, content, ok, err := c.plain(dst, p, place, v)
 		if ok || err != nil {
 			return out, content, err
@@ -88,7 +88,7 @@ func (c *Codec) Encode(dst []byte, place muster.Place, v any) ([]byte, string, e
 	}
 	s.plain = plain
 	s.cut.reset()
-	if letter && (p == nil || !p.personal) {
+	if letter {
 		p = &wholeLetter
 	}
 	if err := p.cut(s, &place, v, plain, content); err != nil {
@@ -98,7 +98,7 @@ func (c *Codec) Encode(dst []byte, place muster.Place, v any) ([]byte, string, e
 	if err != nil {
 		return nil, "", err
 	}
-	return dst, ContentSealed, nil
+	return dst, muster.ContentSealed, nil
 }
 
 // plain is for types about which nothing is declared. It is not ok where a message has fields that are unknown here: they may be personal. What looks
@@ -112,7 +112,7 @@ func (c *Codec) plain(dst []byte, p *plan, place muster.Place, v any) (out []byt
 	case p != nil && content == muster.ContentProtobuf && p.wire.strange(out[begin:], 0):
 		return nil, "", false, nil
 	case isSealed(out[begin:]):
-		return appendFront(out[:begin], content, 0, append([]byte(nil), out[begin:]...)), ContentSealed, true, nil
+		return appendFront(out[:begin], content, 0, append([]byte(nil), out[begin:]...)), muster.ContentSealed, true, nil
 	}
 	return out, content, true, nil
 }
@@ -120,9 +120,14 @@ func (c *Codec) plain(dst []byte, p *plan, place muster.Place, v any) (out []byt
 // seal writes what was cut as an envelope.
 func (c *Codec) seal(dst []byte, s *scratch, place *muster.Place, content string) ([]byte, error) {
 	s.keys = s.keys[:0]
-	for i := range s.cut.parts {
+	for i := 0; i < len(s.cut.parts); i++ {
 		p := &s.cut.parts[i]
 		k, err := c.ring.sealing(p.subject, len(p.data))
+		if err == ErrShredded && keepsOthers(place.Purpose) {
+			s.cut.remove(i)
+			i--
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -140,6 +145,9 @@ func (c *Codec) seal(dst []byte, s *scratch, place *muster.Place, content string
 	c.ring.stats.sealed.Add(int64(len(s.keys)))
 	return dst, nil
 }
+
+// keepsOthers tells where an erased subject's data is left out: a state or row goes on for all others that are in it.
+func keepsOthers(p muster.Purpose) bool { return p == muster.PurposeState || p == muster.PurposeRow }
 
 // Decode implements [muster.Codec]. Fields whose subject's keys are destroyed, or that this process has no right to read, are absent and that is no
 // error; [Codec.Reveal] tells which. Every other reason why a part cannot be opened is an error of this package, and then nothing is known about
@@ -171,7 +179,7 @@ func (c *Codec) Reveal(place muster.Place, data []byte, into any) (muster.Redact
 
 // inClear reads a payload that is not sealed.
 func (c *Codec) inClear(place muster.Place, data []byte, into any) error {
-	if place.ContentType == ContentSealed {
+	if place.ContentType == muster.ContentSealed {
 		return ErrUnknownFormat
 	}
 	if c.cfg.RequireSealed {
@@ -185,6 +193,6 @@ func (c *Codec) inClear(place muster.Place, data []byte, into any) error {
 }
 
 var (
-	_ muster.Revealer    = (*Codec)(nil)
+	_ muster.Sealer      = (*Codec)(nil)
 	_ muster.TypeChecker = (*Codec)(nil)
 )

@@ -3,6 +3,7 @@ package crypto_test
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -18,7 +19,7 @@ type codecWorld struct {
 	kms   *codecKMS
 }
 
-// openCodec gives a codec on a key store of its own.
+// openCodec gives a codec on a key store of its own, which it watches.
 func openCodec(t testing.TB, change ...func(*crypto.Config)) *codecWorld {
 	t.Helper()
 	w := &codecWorld{store: newCodecStore(), kms: &codecKMS{}}
@@ -26,11 +27,21 @@ func openCodec(t testing.TB, change ...func(*crypto.Config)) *codecWorld {
 	for _, f := range change {
 		f(&cfg)
 	}
+	watching, other := make(chan struct{}, 100), cfg.Observe.Watch
+	cfg.Observe.Watch = func(live bool, err error) {
+		if other != nil {
+			other(live, err)
+		}
+		if live {
+			watching <- struct{}{}
+		}
+	}
 	codec, err := crypto.Open(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { codec.Close() })
+	<-watching
 	w.Codec = codec
 	return w
 }
@@ -56,7 +67,7 @@ func TestWhatIsSealedIsReadAgainAndNotSeen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if content != crypto.ContentSealed {
+	if content != muster.ContentSealed {
 		t.Errorf("the content type is %q", content)
 	}
 	if bytes.Contains(data, []byte("anary")) {
@@ -97,7 +108,7 @@ func TestShreddedFieldsAreAbsent(t *testing.T) {
 		t.Fatal(err)
 	}
 	in.FromName = ""
-	if redaction.Access != muster.AccessPartial || !proto.Equal(got, in) {
+	if redaction.Access != muster.AccessPartial || !slices.Equal(redaction.Paths, []string{"from_name"}) || !proto.Equal(got, in) {
 		t.Errorf("got %v, %v", redaction, got)
 	}
 	if _, _, err := w.Encode(nil, place, &personpb.Transfer{From: "anna", FromName: "Anna"}); !errors.Is(err, crypto.ErrShredded) {

@@ -47,6 +47,15 @@ func (c *cut) part(subject string) *part {
 	return p
 }
 
+// remove takes a part out; its memory is kept.
+func (c *cut) remove(i int) {
+	last := len(c.parts) - 1
+	gone := c.parts[i]
+	copy(c.parts[i:], c.parts[i+1:])
+	c.parts[last] = gone
+	c.parts = c.parts[:last]
+}
+
 // cutter cuts one payload.
 type cutter struct {
 	plan      *plan

@@ -27,8 +27,10 @@ func (r *wireReader) read(m protoreflect.MessageDescriptor) *node {
 	only, personal := -1, false
 	for i := range m.Fields().Len() {
 		fd := m.Fields().Get(i)
-		f := &field{name: string(fd.FullName()), repeated: fd.Cardinality() == protoreflect.Repeated, personal: option(fd, privacy.E_Personal)}
+		f := &field{name: string(fd.FullName()), short: string(fd.Name()), repeated: fd.Cardinality() == protoreflect.Repeated, personal: option(fd, privacy.E_Personal)}
 		n.fields[fd.Number()] = f
+		n.order = append(n.order, f)
+		f.number = fd.Number()
 		if fd.Message() != nil {
 			f.inner = r.read(fd.Message())
 			n.nested = n.nested || f.repeated

@@ -1,14 +1,12 @@
 package crypto
 
 import (
-	"bytes"
 	"encoding/binary"
 
 	"google.golang.org/protobuf/encoding/protowire"
-)
 
-// ContentSealed is the content type of a sealed payload.
-const ContentSealed = "application/vnd.muster.sealed"
+	"github.com/seed-3eec0498/muster"
+)
 
 // A sealed payload is a protobuf message, its fields in this order, each there:
 //
@@ -24,12 +22,12 @@ const ContentSealed = "application/vnd.muster.sealed"
 //	  bytes blob = 2;            // see blob.go
 //	}
 //
-// The first nine bytes tell it from everything else: where no content type is kept, as with a state, and where one is wrong.
-var magic = [...]byte{1<<3 | 1, 0xf3, 'm', 'u', 's', 't', 'e', 'r', envelopeVersion}
+// The first nine bytes are [muster.SealedMark] and the version. They tell it from everything else: where no content type is kept, as with a state, and
+// where one is wrong.
+const magic = muster.SealedMark + "\x01"
 
 const (
-	envelopeVersion = 1 // 0.1
-	maxParts        = 1000
+	maxParts = 1000
 
 	tagContent = 2<<3 | byte(protowire.BytesType)
 	tagCount   = 3<<3 | byte(protowire.VarintType)
@@ -41,12 +39,12 @@ const (
 
 // isSealed tells whether data is an envelope, of whatever version.
 func isSealed(data []byte) bool {
-	return len(data) >= len(magic) && bytes.Equal(data[:len(magic)-1], magic[:len(magic)-1])
+	return len(data) >= len(muster.SealedMark) && string(data[:len(muster.SealedMark)]) == muster.SealedMark
 }
 
 // appendFront writes all of an envelope but the parts.
 func appendFront(dst []byte, content string, parts int, clear []byte) []byte {
-	dst = append(dst, magic[:]...)
+	dst = append(dst, magic...)
 	dst = append(dst, tagContent)
 	dst = protowire.AppendString(dst, content)
 	dst = append(dst, tagCount)
@@ -80,7 +78,7 @@ type sealedPart struct {
 // parse reads an envelope; parts is the memory for them. Whatever is not exactly as drawn above is [ErrUnknownFormat].
 func (e *envelope) parse(data []byte, parts []sealedPart) error {
 	r := reader{rest: data}
-	if !r.prefix(magic[:]) {
+	if !r.prefix(magic) {
 		return ErrUnknownFormat
 	}
 	content := r.bytes(tagContent)
@@ -110,10 +108,13 @@ type reader struct {
 	failed bool
 }
 
-func (r *reader) prefix(want []byte) bool {
-	rest, ok := bytes.CutPrefix(r.rest, want)
-	r.rest, r.failed = rest, r.failed || !ok
-	return !r.failed
+func (r *reader) prefix(want string) bool {
+	if len(r.rest) < len(want) || string(r.rest[:len(want)]) != want {
+		r.failed = true
+		return false
+	}
+	r.rest = r.rest[len(want):]
+	return true
 }
 
 func (r *reader) number(tag byte) uint64 {

@@ -21,6 +21,7 @@ type plan struct {
 // node is one message type of protobuf, as the cutter walks it.
 type node struct {
 	fields   map[protowire.Number]*field
+	order    []*field
 	subjects []protowire.Number // of the fields that hold subject ids of this message; where a field says subject 1, this is subjects[0]
 	unknown  int                // whose the unknown fields are: the subject of all personal fields where they have one, otherwise 0
 	nested   bool               // it has repeated fields or maps of messages
@@ -28,7 +29,9 @@ type node struct {
 
 // field is one known field of a node.
 type field struct {
-	name     string
+	number   protowire.Number
+	name     string // full
+	short    string // in its message
 	personal bool
 	repeated bool
 	subject  int   // 0 is the aggregate id

@@ -19,10 +19,10 @@ func (c *Codec) reveal(s *scratch, p *plan, place muster.Place, data []byte, int
 	withheld := len(shredded) + len(denied)
 	if withheld == len(e.parts) && len(e.clear) == 0 && (p == nil || p.whole) {
 		switch {
-		case len(e.parts) == 0 && (p == nil || place.Purpose != muster.PurposeState && place.Purpose != muster.PurposeRow):
+		case len(e.parts) == 0 && !keepsOthers(place.Purpose):
 			return muster.Redaction{}, ErrUnknownFormat
 		case len(denied) > 0:
-			return muster.Redaction{Access: muster.AccessDenied}, nil
+			return muster.Redaction{Access: muster.AccessDenied, Denied: true}, nil
 		}
 		return muster.Redaction{Access: muster.AccessShredded}, nil
 	}
@@ -36,7 +36,7 @@ func (c *Codec) reveal(s *scratch, p *plan, place muster.Place, data []byte, int
 	if withheld == 0 {
 		return muster.Redaction{}, nil
 	}
-	r := muster.Redaction{Access: muster.AccessPartial, Paths: c.paths(p, &e, place.AggregateID, append(shredded, denied...))}
+	r := muster.Redaction{Access: muster.AccessPartial, Paths: c.paths(p, &e, place.AggregateID, append(shredded, denied...)), Denied: len(denied) > 0}
 	switch {
 	case withheld < len(e.parts):
 	case len(denied) > 0:
@@ -86,9 +86,17 @@ func (c *Codec) openParts(s *scratch, e *envelope, place *muster.Place) (shredde
 	return shredded, denied, nil
 }
 
-// paths gives the fields that are absent, because they are those subjects'.
-func (c *Codec) paths(p *plan, e *envelope, aggregate string, withheld []SubjectRef) []string {
-	return nil
+// Likeness implements [muster.Sealer]: content type and clear bytes, and whose the parts are.
+func (c *Codec) Likeness(dst, data []byte) []byte {
+	var e envelope
+	if e.parse(data, nil) != nil {
+		return append(dst, data...)
+	}
+	dst = appendText(dst, e.content)
+	for i := range e.parts {
+		dst = append(dst, e.parts[i].ref[:]...)
+	}
+	return append(dst, e.clear...)
 }
 
 func (r *keyring) forget() {}
