@@ -33,6 +33,8 @@ type Definition struct {
 	keepOld   time.Duration
 	buildRate int
 	targets   []TargetTopic // topics outside that it writes to
+	folds     bool          // its rows are a fold of the journals and nothing else: it is a view
+	unfit     *Outcome      // see OnUnfit; nil: by folds
 	faults    []error
 }
 
@@ -163,7 +165,7 @@ func (d *Definition) Validate(prefix string) error {
 		}),
 			"After: position %v is in no journal it reads", p)
 	}
-	faults = append(append(faults, d.policyFaults()...), d.targetFaults()...)
+	faults = slices.Concat(faults, d.policyFaults(), d.targetFaults(), d.unfitFaults())
 	return errors.Join(faults...)
 }
 
