@@ -169,6 +169,9 @@ func (r *journalReader) read(ctx context.Context) (int64, error) {
 	return r.next, nil
 }
 
+// piece is how many events are handed over at once: decoded, they take ten times the memory of a fetch.
+const piece = 2000
+
 // take hands over what one fetch brought.
 func (r *journalReader) take(f kgo.FetchTopicPartition) error {
 	if f.LogStartOffset > r.next {
@@ -185,6 +188,13 @@ func (r *journalReader) take(f kgo.FetchTopicPartition) error {
 			break
 		}
 		next = record.Offset + 1
+		if len(r.events) < piece {
+			continue
+		}
+		if err := r.flush(); err != nil {
+			return err
+		}
+		r.next = next
 	}
 	if err := r.flush(); err != nil {
 		return err
