@@ -74,11 +74,13 @@ func On[E any](t *EventType[E], fn func(ctx context.Context, e E, m Meta) error)
 			s.faultf("event %q has two functions; remove one", t.name)
 		default:
 			s.handlers[t.name] = func(ctx context.Context, codec Codec, ev *Event) error {
-				e, err := t.Decode(codec, ev)
+				e, withheld, err := t.Reveal(codec, ev)
 				if err != nil {
 					return undecodable{err}
 				}
-				return fn(ctx, e, ev.Meta)
+				m := ev.Meta
+				m.Redaction = withheld
+				return fn(ctx, e, m)
 			}
 		}
 	})
