@@ -122,7 +122,7 @@ func (d *doubt) inDoubt(apply bool, runs int) {
 	t := d.t
 	t.Helper()
 	wire, cfg := &kafkatest.Tap{}, d.config()
-	cfg.Kafka.Options, cfg.TransactionTimeout = wire.Option(), 500*time.Millisecond
+	cfg.Kafka.Options, cfg.TransactionTimeout = wire.Option(), 2*time.Second
 	cfg.Retry = muster.RetryPolicy{Attempts: 1_000_000, Within: time.Hour, First: 10 * time.Millisecond, Longest: 50 * time.Millisecond}
 	s := start(t, cfg, d.behaviour())
 	answers := d.batch(s, wire, apply, "poison", "refused", "good", "hot")
@@ -209,7 +209,7 @@ func TestFaultEndTxnNeverAnsweredOfWrittenCommands(t *testing.T) {
 			st, d := newStage(t, anyBrokers(t), 1), desksIn(kafkatest.UniqueName(t, "desk"), 1)
 			till := d.open(t, st.brokers)
 			wire, cfg := &kafkatest.Tap{}, st.config()
-			cfg.Kafka.Options, cfg.TransactionTimeout = wire.Option(), 500*time.Millisecond
+			cfg.Kafka.Options, cfg.TransactionTimeout = wire.Option(), 2*time.Second
 			start(t, cfg, d.clerk())
 			wire.Arm(kmsg.EndTxn, 1_000_000, apply)
 			done := make(chan error, 1)
