@@ -103,10 +103,9 @@ func (d *doubt) batch(s *running, wire *kafkatest.Tap, apply bool, accounts ...s
 	if d.lost != nil {
 		d.lost()
 	}
-	wire.Arm(kmsg.EndTxn, 1_000_000, apply)
+	wire.ArmUntil(kmsg.EndTxn, kmsg.InitProducerID, apply)
 	close(d.gate)
 	d.until("an outcome is unknown", func() bool { return d.counter("muster_aborts_total", map[string]string{"cause": "unknown"}) == 1 })
-	wire.Mend()
 	d.until("the partition serves", func() bool {
 		return d.counter("muster_suspensions_total", map[string]string{"reason": "unknown-outcome"}) == 1 && s.Ready() == nil
 	})
@@ -211,14 +210,13 @@ func TestFaultEndTxnNeverAnsweredOfWrittenCommands(t *testing.T) {
 			wire, cfg := &kafkatest.Tap{}, st.config()
 			cfg.Kafka.Options, cfg.TransactionTimeout = wire.Option(), 2*time.Second
 			start(t, cfg, d.clerk())
-			wire.Arm(kmsg.EndTxn, 1_000_000, apply)
+			wire.ArmUntil(kmsg.EndTxn, kmsg.InitProducerID, apply)
 			done := make(chan error, 1)
 			go func() {
 				_, err := d.take.Call(st.within(40*time.Second), till.Client(), "desk-1", slip{ID: "1", How: byPoking}, muster.Timeout(30*time.Second))
 				done <- err
 			}()
 			st.until("an outcome is unknown", func() bool { return st.counter("muster_aborts_total", map[string]string{"cause": "unknown"}) == 1 })
-			wire.Mend()
 			if err := <-done; err != nil {
 				t.Error(err)
 			}
