@@ -61,7 +61,8 @@ type scratch struct {
 	aad    []byte
 	keys   []*openKey
 	parts  []sealedPart
-	opened int // parts
+	opened int   // parts
+	ends   []int // of these, in plain
 	whole  []byte
 }
 
@@ -94,6 +95,11 @@ func (c *Codec) Encode(dst []byte, place muster.Place, v any) ([]byte, string, e
 	if err := p.cut(s, &place, v, plain, content); err != nil {
 		return nil, "", err
 	}
+	if p.remains != nil {
+		if err := c.remain(s, p, place, v); err != nil {
+			return nil, "", err
+		}
+	}
 	dst, err = c.seal(dst, s, &place, content)
 	if err != nil {
 		return nil, "", err
@@ -123,7 +129,7 @@ func (c *Codec) seal(dst []byte, s *scratch, place *muster.Place, content string
 	for i := 0; i < len(s.cut.parts); i++ {
 		p := &s.cut.parts[i]
 		k, err := c.ring.sealing(p.subject, len(p.data))
-		if err == ErrShredded && keepsOthers(place.Purpose) {
+		if errors.Is(err, ErrShredded) && keepsOthers(place.Purpose) {
 			s.cut.remove(i)
 			i--
 			continue

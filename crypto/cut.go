@@ -14,7 +14,6 @@ const maxDepth = 100
 type cut struct {
 	clear []byte
 	parts []part
-	inner []*cut // for nested messages, one for each depth
 }
 
 type part struct {

@@ -175,10 +175,10 @@ func (k *keks) drop(generation uint32) {
 // kekFault is keyFault for a key-encryption key: that one is destroyed says nothing about any subject. A data key that it still wraps was not
 // wrapped again in time, or comes from an old copy; so it is missing, and never taken for shredded.
 func kekFault(err error) error {
-	if fault := keyFault(err); fault != ErrShredded {
-		return fault
+	if errors.Is(err, ErrShredded) {
+		return ErrKeyMissing
 	}
-	return ErrKeyMissing
+	return keyFault(err)
 }
 
 // keyFault makes one of this package's errors of what a key store or a KMS said: what is none of them means that the key cannot be had now.

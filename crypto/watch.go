@@ -2,7 +2,6 @@ package crypto
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -17,8 +16,6 @@ type watch struct {
 	live atomic.Uint64 // number of the session that runs; 0: none
 	last atomic.Uint64 // number of the last session that ran
 	cut  atomic.Int64  // when that ended, on clock
-
-	joined sync.WaitGroup
 }
 
 func newWatch(r *keyring) *watch { return &watch{ring: r, zero: r.cfg.now()} }
