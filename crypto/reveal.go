@@ -100,5 +100,3 @@ func (c *Codec) Likeness(dst, data []byte) []byte {
 	}
 	return append(dst, e.clear...)
 }
-
-func (r *keyring) forget() {}
