@@ -16,7 +16,7 @@ type Config struct {
 	Keys KeyStore
 	KMS  KMS
 	// SubjectKey makes references of subject ids, see [RefOf]: 32 bytes or more, secret, the same in all processes of a tenant, never changed.
-	SubjectKey []byte
+	SubjectKey Secret
 	// Tenant is bound to everything that is sealed. Empty is a tenant, too.
 	Tenant string
 	// Inner encodes what is sealed. Nil means [muster.PlainCodec].
