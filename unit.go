@@ -15,6 +15,7 @@ type Unit struct {
 	owned *owned
 	r     *resident
 	items []int      // indexes into the round's commands
+	first [1]int     // where items begins: nearly all units have one
 	at    int        // the item in hand; belongs to whoever owns the turn
 	mark  int        // len(r.accepted) before the unit
 	x     *execution // in hand; belongs to whoever owns the turn
@@ -175,6 +176,9 @@ func (u *Unit) settle(i int, x *execution, outcome *Outcome, refusal *Error) {
 	d.written = x.written
 	u.round.produced.Add(int64(x.bytes + len(d.stored)))
 	u.r.state, u.r.revision = x.state, x.revision
+	for k := range x.events {
+		u.round.p.noteSubjects(u.r, x.events[k].Payload)
+	}
 	if len(x.events) == 0 {
 		return
 	}

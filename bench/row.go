@@ -28,8 +28,10 @@ type pass struct {
 func catalogue() []row {
 	return []row{
 		{name: "drain", unit: "commands/s", wanted: ">= 0.5", pass: drain},
-		{name: "call-1", unit: "ms p50", wanted: "<= 2.2", pass: callOne},
-		{name: "call-256", unit: "calls/s", wanted: ">= 0.45", pass: callMany},
+		{name: "call-1", unit: "ms p50", wanted: "<= 2.2", pass: callOne(false)},
+		{name: "call-256", unit: "calls/s", wanted: ">= 0.45", pass: callMany(false)},
+		{name: "call-1-transactional", unit: "ms p50", pass: callOne(true)},
+		{name: "call-256-transactional", unit: "calls/s", pass: callMany(true)},
 		{name: "call-hot", unit: "calls/s", wanted: ">= 0.5", pass: callHot},
 		{name: "call-skew", unit: "calls/s", pass: callSkew},
 		{name: "call-256-rf3", unit: "calls/s", wanted: ">= 0.3", brokers: 3, pass: callReplicated},

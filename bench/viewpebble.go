@@ -27,23 +27,23 @@ func viewPebble(ctx context.Context, c *cluster, s sizes) (pass, error) {
 		return pass{}, fmt.Errorf("journal: %w", err)
 	}
 	p := pass{Detail: map[string]float64{}}
-	spent := cpuSeconds()
+	spent := c.meter()
 	view := newRowsView(at)
 	took, err := c.projected(ctx, at, s.events, view, func(o *owner) error { return found(ctx, o, view, names[:min(s.events, len(names))]) })
 	if err != nil {
 		return pass{}, err
 	}
 	p.Value = rate(s.events, took)
-	p.Detail["cpu_us_per_event"] = 1e6 * (cpuSeconds() - spent) / float64(s.events)
+	spent.per(c, p.Detail, "", "event", float64(s.events))
 	if !c.cfg.raw {
 		return p, nil
 	}
-	spent = cpuSeconds()
+	spent = c.meter()
 	if took, err = c.pebbleRaw(s.events, s.payload, names); err != nil {
 		return pass{}, fmt.Errorf("bare loop: %w", err)
 	}
 	p.Raw = rate(s.events, took)
-	p.Detail["raw_cpu_us_per_event"] = 1e6 * (cpuSeconds() - spent) / float64(s.events)
+	spent.per(c, p.Detail, "raw_", "event", float64(s.events))
 	p.Detail["raw_fetch"], err = c.fetchRaw(ctx, at, s.events)
 	return p, err
 }
