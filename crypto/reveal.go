@@ -2,6 +2,7 @@ package crypto
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/seed-3eec0498/muster"
 )
@@ -99,4 +100,18 @@ func (c *Codec) Likeness(dst, data []byte) []byte {
 		dst = append(dst, e.parts[i].ref[:]...)
 	}
 	return append(dst, e.clear...)
+}
+
+// Subjects implements [muster.Attributor].
+func (c *Codec) Subjects(dst []muster.SubjectRef, data []byte) []muster.SubjectRef {
+	var e envelope
+	if !isSealed(data) || e.parse(data, nil) != nil {
+		return dst
+	}
+	for i := range e.parts {
+		if ref := muster.SubjectRef(e.parts[i].ref); !slices.Contains(dst, ref) {
+			dst = append(dst, ref)
+		}
+	}
+	return dst
 }

@@ -315,6 +315,13 @@ func TestARepeatIsLikeTheFirst(t *testing.T) {
 	if bytes.Equal(one, two) {
 		t.Error("two sealings are the same")
 	}
+	carl := muster.SubjectRef{9}
+	if got := w.Subjects([]muster.SubjectRef{carl, w.Ref("bert")}, one); !slices.Equal(got, []muster.SubjectRef{carl, w.Ref("bert"), w.Ref("anna")}) {
+		t.Errorf("the subjects are %x", got)
+	}
+	if got := w.Subjects(nil, one[:len(one)-1]); got != nil {
+		t.Errorf("of no payload the subjects are %x", got)
+	}
 	if !bytes.Equal(w.Likeness(nil, one), w.Likeness(nil, two)) {
 		t.Error("two sealings of one value are not alike")
 	}
