@@ -18,9 +18,10 @@ type topicLog struct {
 	records [][]topicRecord
 	ends    []int64
 	changed chan struct{}
-	broken  error                  // every call gives it
-	follows map[chan struct{}]bool // who follows is cut when it is closed
-	appends func(partition int32, r topicRecord) error
+	broken  error                     // every call gives it
+	follows map[chan struct{}]bool    // who follows is cut when it is closed
+	ahead   func(r topicRecord) error // called before the next append, once
+	behind  func(r topicRecord)       // called after each append
 }
 
 func newTopicLog(partitions int) *topicLog {
@@ -37,14 +38,18 @@ func (l *topicLog) Partitions() int32 { return int32(len(l.records)) }
 func (l *topicLog) Append(ctx context.Context, p int32, key, value []byte) (int64, error) {
 	r := topicRecord{Key: slices.Clone(key), Value: slices.Clone(value)}
 	l.mu.Lock()
-	hook := l.appends
+	ahead := l.ahead
+	l.ahead = nil
 	l.mu.Unlock()
-	if hook != nil {
-		if err := hook(p, r); err != nil {
+	if ahead != nil {
+		if err := ahead(r); err != nil {
 			return 0, err
 		}
 	}
 	l.mu.Lock()
+	if l.behind != nil {
+		defer l.behind(r)
+	}
 	defer l.mu.Unlock()
 	if err := errors.Join(ctx.Err(), l.broken); err != nil {
 		return 0, err
@@ -140,6 +145,20 @@ func (l *topicLog) cut(followers int) {
 		}
 		<-changed
 	}
+}
+
+// before has f called before the next append.
+func (l *topicLog) before(f func(r topicRecord) error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ahead = f
+}
+
+// after has f called after each append from now on.
+func (l *topicLog) after(f func(r topicRecord)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.behind = f
 }
 
 // breakDown has every call fail from now on; nil mends it.
