@@ -231,7 +231,10 @@ func TestTopicForeignRecords(t *testing.T) {
 	}
 	other := crypto.SubjectRef{2}
 	for _, r := range []topicRecord{
-		{Key: []byte("hello"), Value: []byte("world")}, {Key: nil, Value: []byte("x")}, {Key: other[:], Value: []byte{99}}, {Key: held.Subject[:], Value: nil},
+		{Key: []byte("hello"), Value: []byte("world")},
+		{Key: nil, Value: []byte("x")},
+		{Key: other[:], Value: []byte{99}},
+		{Key: held.Subject[:], Value: nil},
 		{Key: append(held.Subject[:], held.ID[:]...), Value: nil},
 	} {
 		if _, err := log.Append(t.Context(), 0, r.Key, r.Value); err != nil {
