@@ -109,7 +109,7 @@ func (k *keks) current(ctx context.Context) (*kek, error) {
 		e, err = k.create(ctx, 1)
 	}
 	if err != nil {
-		return nil, keyFault(err)
+		return nil, kekFault(err)
 	}
 	return k.opened(ctx, e)
 }
@@ -124,7 +124,7 @@ func (k *keks) of(ctx context.Context, generation uint32) (*kek, error) {
 	}
 	e, err := k.store.Lookup(ctx, KEKSubject(k.tenant), KEKID(generation))
 	if err != nil {
-		return nil, keyFault(err)
+		return nil, kekFault(err)
 	}
 	return k.opened(ctx, e)
 }
@@ -135,7 +135,7 @@ func (k *keks) create(ctx context.Context, generation uint32) (Entry, error) {
 	rand.Read(key)
 	wrapped, err := k.kms.Wrap(ctx, generation, key, kekAAD(k.tenant, generation))
 	if err != nil {
-		return Entry{}, keyFault(err)
+		return Entry{}, kekFault(err)
 	}
 	return k.store.PutIfAbsent(ctx, Entry{
 		Subject: KEKSubject(k.tenant), ID: KEKID(generation), Version: generation, State: EntryActive, Generation: generation,
@@ -154,7 +154,7 @@ func (k *keks) opened(ctx context.Context, e Entry) (*kek, error) {
 	}
 	key, err := k.kms.Unwrap(ctx, e.Generation, e.Wrapped, kekAAD(k.tenant, e.Generation))
 	if err != nil {
-		return nil, keyFault(err)
+		return nil, kekFault(err)
 	}
 	fresh, err := newKEK(k.tenant, e.Generation, key)
 	clear(key)
@@ -170,6 +170,15 @@ func (k *keks) drop(generation uint32) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.open, generation)
+}
+
+// kekFault is keyFault for a key-encryption key: that one is destroyed says nothing about any subject. A data key that it still wraps was not
+// wrapped again in time, or comes from an old copy; so it is missing, and never taken for shredded.
+func kekFault(err error) error {
+	if fault := keyFault(err); fault != ErrShredded {
+		return fault
+	}
+	return ErrKeyMissing
 }
 
 // keyFault makes one of this package's errors of what a key store or a KMS said: what is none of them means that the key cannot be had now.

@@ -41,3 +41,8 @@ func LooksNatural(id string) bool {
 	dot := strings.LastIndexByte(id[at:], '.')
 	return dot > 1 && at+dot < len(id)-2
 }
+
+// Ref gives the reference of a subject as this codec makes it.
+func (c *Codec) Ref(subject string) SubjectRef {
+	return RefOf(c.cfg.SubjectKey, c.cfg.Tenant, subject)
+}

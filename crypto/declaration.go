@@ -1,0 +1,41 @@
+package crypto
+
+import (
+	"reflect"
+)
+
+// Declaration says about a type of payloads what the type cannot say itself. Give it to [Config].Types.
+type Declaration struct {
+	of      reflect.Type
+	what    string
+	subject func(v any) string
+	remains func(v any) any
+	whole   bool
+}
+
+// Whole declares that payloads of type T are sealed whole, for the one subject whose id the function gives; nil stands for the aggregate id. T may be
+// any type of payload: a protobuf message, a struct, [muster.Raw]. Nothing of such a payload is left once the subject's keys are destroyed.
+func Whole[T any](subject func(T) string) Declaration {
+	d := Declaration{of: reflect.TypeFor[T](), what: "Whole", whole: true}
+	if subject != nil {
+		d.subject = func(v any) string {
+			t, ok := v.(T)
+			if p, pointer := v.(*T); !ok && pointer && p != nil {
+				t, ok = *p, true
+			}
+			if !ok {
+				return ""
+			}
+			return subject(t)
+		}
+	}
+	return d
+}
+
+// elem gives the type that payloads of it have behind all pointers.
+func elem(t reflect.Type) reflect.Type {
+	for t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t
+}

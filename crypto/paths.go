@@ -1,0 +1,75 @@
+package crypto
+
+import "google.golang.org/protobuf/encoding/protowire"
+
+// otherPath stands for what is absent and has no name here: fields that this build does not know, or of a type it was not asked for.
+const otherPath = "?"
+
+// paths gives the fields that are absent because they are those subjects'; never none.
+func (c *Codec) paths(p *plan, e *envelope, aggregate string, withheld []SubjectRef) []string {
+	w := pathWalk{codec: c, withheld: withheld, cutter: cutter{plan: p, aggregate: aggregate}}
+	if p != nil && p.wire != nil {
+		w.message(p.wire, "", e.clear, 0)
+	}
+	if len(w.found) == 0 {
+		return []string{otherPath}
+	}
+	return w.found
+}
+
+type pathWalk struct {
+	codec    *Codec
+	cutter   cutter
+	withheld []SubjectRef
+	found    []string
+}
+
+func (w *pathWalk) message(n *node, prefix string, clear []byte, depth int) {
+	ids, err := w.cutter.subjects(n, clear)
+	if err != nil || depth > maxDepth {
+		return
+	}
+	for _, f := range n.order {
+		id := w.cutter.aggregate
+		if f.subject > 0 {
+			id = ids[f.subject-1]
+		}
+		switch {
+		case f.personal && w.has(id):
+			w.found = append(w.found, prefix+f.short)
+		case !f.personal && !f.repeated && f.inner != nil:
+			if inside, ok := last(clear, f.number); ok {
+				w.message(f.inner, prefix+f.short+".", inside, depth+1)
+			}
+		}
+	}
+}
+
+func (w *pathWalk) has(id string) bool {
+	ref := w.codec.Ref(id)
+	for _, other := range w.withheld {
+		if other == ref {
+			return true
+		}
+	}
+	return false
+}
+
+// last gives the message that a field holds.
+func last(data []byte, number protowire.Number) (found []byte, ok bool) {
+	for len(data) > 0 {
+		num, typ, head := protowire.ConsumeTag(data)
+		if head < 0 {
+			return found, ok
+		}
+		size := protowire.ConsumeFieldValue(num, typ, data[head:])
+		if size < 0 {
+			return found, ok
+		}
+		if num == number && isMessage(typ) {
+			found, ok = content(num, typ, data[head:head+size]), true
+		}
+		data = data[head+size:]
+	}
+	return found, ok
+}
