@@ -33,13 +33,6 @@ func TestRealErasedKeysLeaveTheSegments(t *testing.T) {
 		t.Fatal(err)
 	}
 	topic := kafka.KeyTopic("", "people")
-	var eager []kadm.AlterConfig
-	for name, value := range map[string]string{"segment.ms": "100", "max.compaction.lag.ms": "100", "file.delete.delay.ms": "100"} {
-		eager = append(eager, kadm.AlterConfig{Name: name, Value: &value})
-	}
-	if _, err := kadm.NewClient(client).AlterTopicConfigs(within(t), eager, topic); err != nil {
-		t.Fatal(err)
-	}
 	log, err := consumer.OpenKeyLog(within(t), config, topic)
 	if err != nil {
 		t.Fatal(err)
@@ -69,6 +62,13 @@ func TestRealErasedKeysLeaveTheSegments(t *testing.T) {
 		if n := replicasWith(t, dir, e.Wrapped); n != 3 {
 			t.Fatalf("the wrapped key of %s is in the files of %d replicas, want 3: this test would see nothing", name, n)
 		}
+	}
+	var eager []kadm.AlterConfig
+	for name, value := range map[string]string{"segment.ms": "100", "max.compaction.lag.ms": "100", "file.delete.delay.ms": "100"} {
+		eager = append(eager, kadm.AlterConfig{Name: name, Value: &value})
+	}
+	if _, err := kadm.NewClient(client).AlterTopicConfigs(within(t), eager, topic); err != nil {
+		t.Fatal(err)
 	}
 	if _, err := store.Destroy(within(t), gone.Subject, "erasure"); err != nil {
 		t.Fatal(err)
