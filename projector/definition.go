@@ -33,6 +33,7 @@ type Definition struct {
 	keepOld   time.Duration
 	buildRate int
 	targets   []TargetTopic // topics outside that it writes to
+	discloses bool          // personal data may leave in clear
 	faults    []error
 }
 
