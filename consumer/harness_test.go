@@ -67,7 +67,7 @@ func open(t testing.TB, brokers []string, fake *kfake.Cluster, partitions int) *
 	}
 	t.Cleanup(c.client.Close)
 	c.adm = kadm.NewClient(c.client)
-	if _, err := kafka.EnsureGroup(within(t), c.adm, c.group, "", true); err != nil {
+	if _, err := kafka.EnsureGroup(within(t), c.client, c.group, "", true); err != nil {
 		t.Fatal(err)
 	}
 	return c

@@ -26,7 +26,7 @@ func onKafka(t *testing.T, cluster *kafkatest.Cluster) *bed {
 		claims: &claims{claim: kafka.Claim{Group: name + "-owners", Generation: -1}},
 	}
 	b.connect()
-	if _, err := kafka.EnsureGroup(t.Context(), kadm.NewClient(b.client), b.group, "", true); err != nil {
+	if _, err := kafka.EnsureGroup(t.Context(), b.client, b.group, "", true); err != nil {
 		t.Fatal(err)
 	}
 	return b

@@ -23,5 +23,8 @@ func TestMain(m *testing.M) {
 	if text := os.Getenv(viewerVariable); text != "" {
 		os.Exit(viewer(text))
 	}
+	if text := os.Getenv(storyVariable); text != "" {
+		os.Exit(storyWorker(text))
+	}
 	goleak.VerifyTestMain(m)
 }
