@@ -31,11 +31,13 @@ type resident struct {
 	loaded   bool // false: the rest must be read from the store before use
 	state    any
 	revision uint64
-	offset   int64     // journal offset of the last stored event; events up to it are folded in
-	accepted [][]Event // of the round in hand, a slice per command; rollback folds them again
-	encoded  []byte    // the state after accepted; set when the unit ends
-	blocked  uint64    // number of the last round in which a command of it was left waiting
-	stored   int       // bytes of the stored state when it was loaded
+	offset   int64        // journal offset of the last stored event; events up to it are folded in
+	accepted [][]Event    // of the round in hand, a slice per command; rollback folds them again
+	encoded  []byte       // the state after accepted; set when the unit ends
+	blocked  uint64       // number of the last round in which a command of it was left waiting
+	stored   int          // bytes of the stored state when it was loaded
+	subjects []SubjectRef // see StoredState.Subjects
+	indexed  int          // so many of them are in the store's index
 }
 
 func newOwned(partition int32, limit int, next int64) *owned {
@@ -97,5 +99,5 @@ func (o *owned) committed() {
 
 // unload makes the next use read the store again. The state object is left to whoever still has it in hand.
 func (r *resident) unload() {
-	r.loaded, r.state, r.revision, r.accepted, r.encoded = false, nil, 0, nil, nil
+	r.loaded, r.state, r.revision, r.accepted, r.encoded, r.subjects, r.indexed = false, nil, 0, nil, nil, nil, 0
 }

@@ -135,6 +135,7 @@ func (p *Processor) load(partition int32, r *resident) error {
 		return &StateFault{Partition: partition, AggregateID: r.id, Cause: err}
 	}
 	r.revision, r.offset, r.stored = stored.Revision, stored.Offset, len(stored.Data)
+	r.subjects, r.indexed = stored.Subjects, len(stored.Subjects)
 	for _, events := range r.accepted {
 		for i := range events {
 			if err := p.fold(r, &events[i]); err != nil {
@@ -175,6 +176,7 @@ func (p *Processor) fold(r *resident, e *Event) (err error) {
 	}
 	r.state = p.behaviour.apply(evolve, r.state, v, withheld)
 	r.revision = e.Revision
+	p.noteSubjects(r, e.Payload)
 	return nil
 }
 
@@ -189,6 +191,9 @@ func (p *Processor) encodeState(r *resident) (data []byte, err error) {
 		return statelessMark, nil
 	}
 	data, _, err = p.codec.Encode(nil, p.statePlace(r.id, r.revision), r.state)
+	if err == nil {
+		p.noteSubjects(r, data)
+	}
 	return data, err
 }
 

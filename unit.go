@@ -175,6 +175,9 @@ func (u *Unit) settle(i int, x *execution, outcome *Outcome, refusal *Error) {
 	d.written = x.written
 	u.round.produced.Add(int64(x.bytes + len(d.stored)))
 	u.r.state, u.r.revision = x.state, x.revision
+	for k := range x.events {
+		u.round.p.noteSubjects(u.r, x.events[k].Payload)
+	}
 	if len(x.events) == 0 {
 		return
 	}

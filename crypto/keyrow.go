@@ -93,19 +93,21 @@ func (r *keyRow) holder(version uint32) (Entry, bool) {
 
 // takeEntry folds an entry that was written at a place.
 func (r *keyRow) takeEntry(e Entry, place int64) {
-	if e.Born == 0 {
-		e.Born = place
+	r.takeHeld(heldKey{Entry: e, low: e.Generation, high: e.Generation}, place)
+}
+
+func (r *keyRow) takeHeld(h heldKey, place int64) {
+	if h.Born == 0 {
+		h.Born = place
 	}
-	r.life = max(r.life, e.Life)
-	h := heldKey{Entry: e, low: e.Generation, high: e.Generation, changed: place}
-	h.Subject = r.subject
-	h.Wrapped = slices.Clone(e.Wrapped)
-	if i := r.index(e.ID); i >= 0 {
+	r.life = max(r.life, h.Life)
+	h.Subject, h.Wrapped, h.changed = r.subject, slices.Clone(h.Wrapped), place
+	if i := r.index(h.ID); i >= 0 {
 		r.entries[i].merge(h)
 	} else if !r.contend(h) {
 		return
 	}
-	if end := r.receipt(e.Life); end != nil {
+	if end := r.receipt(h.Life); end != nil {
 		r.bury(end, place)
 	}
 }
@@ -134,7 +136,7 @@ func (r *keyRow) contend(h heldKey) bool {
 
 // merge folds a later writing of the same key. The entry is stale when that says less than what holds.
 func (h *heldKey) merge(later heldKey) {
-	h.stale = later.State < h.State || later.Generation < h.Generation
+	h.stale = later.State < h.State || later.Generation < h.Generation || later.Born > h.Born
 	h.State = max(h.State, later.State)
 	if later.Generation >= h.Generation && len(later.Wrapped) > 0 {
 		h.Generation, h.Wrapped = later.Generation, later.Wrapped
@@ -178,11 +180,7 @@ func (r *keyRow) bury(end *endedLife, place int64) {
 		if e.Life != end.Life {
 			continue
 		}
-		added := end.name(e.ID)
-		for g := e.low; g <= e.high && g >= e.low; g++ {
-			added = end.reach(g) || added
-		}
-		if added {
+		if end.cover(e) {
 			end.changed, r.stale = place, true
 		}
 		if e.State != EntryDestroyed || len(e.Wrapped) > 0 {
@@ -190,6 +188,15 @@ func (r *keyRow) bury(end *endedLife, place int64) {
 			e.State, e.Wrapped, e.changed = EntryDestroyed, nil, place
 		}
 	}
+}
+
+// cover has the receipt name a key and all generations that may have wrapped it. It tells whether it did not yet.
+func (e *endedLife) cover(h *heldKey) bool {
+	added := e.name(h.ID)
+	for n := range h.high - h.low + 1 {
+		added = e.reach(h.low+n) || added
+	}
+	return added
 }
 
 func (e *endedLife) name(id KeyID) bool {
@@ -243,7 +250,13 @@ func (r *keyRow) ending(erasure string, now time.Time) (marker []Receipt, done *
 	if done != nil {
 		return nil, done
 	}
-	return append(r.receipts(), Receipt{Subject: r.subject, Life: r.life, Erasure: erasure, Time: now}), nil
+	end := endedLife{Receipt: Receipt{Subject: r.subject, Life: r.life, Erasure: erasure, Time: now}}
+	for i := range r.entries {
+		if r.entries[i].Life == r.life {
+			end.cover(&r.entries[i])
+		}
+	}
+	return append(r.receipts(), end.Receipt), nil
 }
 
 func (r *keyRow) receipts() []Receipt {

@@ -2,7 +2,6 @@ package crypto
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"sync"
 )
@@ -15,30 +14,13 @@ type memoryRows struct {
 	mu       sync.Mutex // guards all
 	rows     map[SubjectRef][]byte
 	place    int64
-	watchers map[*rowWatcher]bool
+	watchers rowWatchers
 	save     func() error // makes what is in rows durable, with mu held; nil when there is nothing to do
 }
 
 func newMemoryRows() *memoryRows {
-	return &memoryRows{rows: map[SubjectRef][]byte{}, watchers: map[*rowWatcher]bool{}}
+	return &memoryRows{rows: map[SubjectRef][]byte{}}
 }
-
-// rowWatcher is one who watches.
-type rowWatcher struct {
-	told  chan struct{} // has room for one: there is something in queue
-	mu    sync.Mutex    // guards queue
-	queue []rowChange
-}
-
-type rowChange struct {
-	row   []byte
-	since int64
-}
-
-// maxRowQueue is how many changes one who watches may be behind, so that memory is bounded.
-const maxRowQueue = 100_000
-
-var errRowQueue = errors.New("crypto: who watches the key store is too far behind")
 
 // Get implements [Rows].
 func (m *memoryRows) Get(ctx context.Context, subject SubjectRef) ([]byte, error) {
@@ -70,53 +52,16 @@ func (m *memoryRows) Update(ctx context.Context, subject SubjectRef, f func([]by
 			return err
 		}
 	}
-	for w := range m.watchers {
-		w.add(rowChange{after, m.place - 1})
-	}
+	m.watchers.tell(after, m.place-1)
 	return nil
-}
-
-func (w *rowWatcher) add(c rowChange) {
-	w.mu.Lock()
-	if len(w.queue) <= maxRowQueue {
-		w.queue = append(w.queue, c)
-	}
-	w.mu.Unlock()
-	select {
-	case w.told <- struct{}{}:
-	default:
-	}
 }
 
 // Watch implements [Rows].
 func (m *memoryRows) Watch(ctx context.Context, ready func(), f func([]byte, int64)) error {
-	w := &rowWatcher{told: make(chan struct{}, 1)}
-	m.mu.Lock()
-	m.watchers[w] = true
-	m.mu.Unlock()
-	defer func() {
-		m.mu.Lock()
-		delete(m.watchers, w)
-		m.mu.Unlock()
-	}()
+	w := m.watchers.join()
+	defer m.watchers.leave(w)
 	ready()
-	for {
-		select {
-		case <-w.told:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		w.mu.Lock()
-		queue := w.queue
-		w.queue = nil
-		w.mu.Unlock()
-		if len(queue) > maxRowQueue {
-			return errRowQueue
-		}
-		for _, c := range queue {
-			f(c.row, c.since)
-		}
-	}
+	return w.run(ctx, f)
 }
 
 // Scan implements [Rows].

@@ -174,10 +174,15 @@ func (k *rowKeys) Reinstate(ctx context.Context, subject SubjectRef) (life uint3
 
 // Watch implements [KeyStore].
 func (k *rowKeys) Watch(ctx context.Context, ready func(), f func(KeyChange)) error {
+	return watchRows(ctx, f, func(ctx context.Context, tell func([]byte, int64)) error { return k.rows.Watch(ctx, ready, tell) })
+}
+
+// watchRows turns rows that have changed into changes.
+func watchRows(ctx context.Context, f func(KeyChange), watch func(context.Context, func(row []byte, since int64)) error) error {
 	damaged := error(nil)
 	ctx, cut := context.WithCancel(ctx)
 	defer cut()
-	err := k.rows.Watch(ctx, ready, func(b []byte, since int64) {
+	err := watch(ctx, func(b []byte, since int64) {
 		r, err := decodeRow(b)
 		if err != nil {
 			damaged = err
@@ -193,8 +198,13 @@ func (k *rowKeys) Watch(ctx context.Context, ready func(), f func(KeyChange)) er
 
 // Scan implements [KeyStore].
 func (k *rowKeys) Scan(ctx context.Context, f func(Entry) error) error {
+	return scanRows(f, func(each func([]byte) error) error { return k.rows.Scan(ctx, each) })
+}
+
+// scanRows turns rows into entries.
+func scanRows(f func(Entry) error, scan func(func(row []byte) error) error) error {
 	var own error
-	err := k.rows.Scan(ctx, func(b []byte) error {
+	err := scan(func(b []byte) error {
 		r, err := decodeRow(b)
 		if err != nil {
 			return err

@@ -20,6 +20,10 @@ type KeyStoreFixture struct {
 	Restart func(t testing.TB) crypto.KeyStore
 	// Cut breaks what the watches of Store stand on, so that each of them may miss something. Nil when nothing can break.
 	Cut func(t testing.TB)
+	// Compact has what Store stands on forget what it need not keep, such as records that were overwritten. Nil when there is no such thing.
+	Compact func(t testing.TB)
+	// Steps is how many things [KeyStoreMachine] does in a row at most. Zero means 40; a slow store takes fewer.
+	Steps int
 }
 
 // KeyStore holds an implementation of [crypto.KeyStore] against the port's promises. Every implementation's tests call it, and [KeyStoreMachine]; open is
