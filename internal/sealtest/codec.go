@@ -39,6 +39,7 @@ type Codec struct {
 
 	mu     sync.Mutex                     // guards what follows
 	faults map[string]muster.PayloadFault // by subject; "" for all
+	once   map[muster.Purpose]muster.PayloadFault
 	sealed int
 	opened int
 	types  []reflect.Type
@@ -59,6 +60,21 @@ func (c *Codec) Mend(subject string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.faults, subject)
+}
+
+// FailOnce lets the next payload of a purpose that is read fail so.
+func (c *Codec) FailOnce(purpose muster.Purpose, f muster.PayloadFault) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.once = map[muster.Purpose]muster.PayloadFault{purpose: f}
+}
+
+func (c *Codec) failsOnce(purpose muster.Purpose) (f muster.PayloadFault, fails bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f, fails = c.once[purpose]
+	delete(c.once, purpose)
+	return f, fails
 }
 
 // Counts tells how many payloads were sealed and opened.
@@ -179,6 +195,9 @@ func (c *Codec) Reveal(place muster.Place, data []byte, into any) (none muster.R
 	text, sealed := bytes.CutPrefix(data, []byte(muster.SealedMark))
 	if !sealed {
 		return none, c.PlainCodec.Decode(place, data, into)
+	}
+	if f, fails := c.failsOnce(place.Purpose); fails {
+		return none, Fault(f)
 	}
 	var e envelope
 	if json.Unmarshal(text, &e) != nil {
