@@ -63,12 +63,7 @@ func TestKeyStoreOutage(t *testing.T) {
 	if err := s.Client().Send(ctx, c.group, late); err != nil {
 		t.Fatal(err)
 	}
-	for partitionStatus(s, 0).Reason != muster.ReasonKeyUnavailable {
-		if ctx.Err() != nil {
-			t.Fatalf("partition 0 is %+v", partitionStatus(s, 0))
-		}
-		time.Sleep(time.Millisecond)
-	}
+	eventually(t, "partition 0 waits for a key", func() bool { return partitionStatus(s, 0).Reason == muster.ReasonKeyUnavailable })
 	if err := s.Ready(); err == nil {
 		t.Error("ready while a partition waits for keys")
 	}
@@ -120,12 +115,10 @@ func TestSealedJournalThatCannotBeRead(t *testing.T) {
 			done := make(chan error, 1)
 			go func() { done <- again.Run(run) }()
 			r := &running{Service: again, t: t}
-			for is := partitionStatus(r, 0); is.State != want || is.Reason != fault.Reason(); is = partitionStatus(r, 0) {
-				if ctx.Err() != nil {
-					t.Fatalf("partition 0 is %+v, want %s (%s)", is, want, fault.Reason())
-				}
-				time.Sleep(time.Millisecond)
-			}
+			eventually(t, fmt.Sprintf("partition 0 is %s (%s)", want, fault.Reason()), func() bool {
+				is := partitionStatus(r, 0)
+				return is.State == want && is.Reason == fault.Reason()
+			})
 			if got, err := c.look.Call(ctx, again.Client(), bob, joinIn{}); err != nil || got.Name != "Ada" {
 				t.Errorf("the other partition: %+v, %v", got, err)
 			}
