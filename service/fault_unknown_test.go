@@ -103,10 +103,9 @@ func (d *doubt) batch(s *running, wire *kafkatest.Tap, apply bool, accounts ...s
 	if d.lost != nil {
 		d.lost()
 	}
-	wire.Arm(kmsg.EndTxn, 1_000_000, apply)
+	wire.ArmUntil(kmsg.EndTxn, kmsg.InitProducerID, apply)
 	close(d.gate)
 	d.until("an outcome is unknown", func() bool { return d.counter("muster_aborts_total", map[string]string{"cause": "unknown"}) == 1 })
-	wire.Mend()
 	d.until("the partition serves", func() bool {
 		return d.counter("muster_suspensions_total", map[string]string{"reason": "unknown-outcome"}) == 1 && s.Ready() == nil
 	})
@@ -122,7 +121,7 @@ func (d *doubt) inDoubt(apply bool, runs int) {
 	t := d.t
 	t.Helper()
 	wire, cfg := &kafkatest.Tap{}, d.config()
-	cfg.Kafka.Options, cfg.TransactionTimeout = wire.Option(), 500*time.Millisecond
+	cfg.Kafka.Options, cfg.TransactionTimeout = wire.Option(), 2*time.Second
 	cfg.Retry = muster.RetryPolicy{Attempts: 1_000_000, Within: time.Hour, First: 10 * time.Millisecond, Longest: 50 * time.Millisecond}
 	s := start(t, cfg, d.behaviour())
 	answers := d.batch(s, wire, apply, "poison", "refused", "good", "hot")
@@ -209,16 +208,15 @@ func TestFaultEndTxnNeverAnsweredOfWrittenCommands(t *testing.T) {
 			st, d := newStage(t, anyBrokers(t), 1), desksIn(kafkatest.UniqueName(t, "desk"), 1)
 			till := d.open(t, st.brokers)
 			wire, cfg := &kafkatest.Tap{}, st.config()
-			cfg.Kafka.Options, cfg.TransactionTimeout = wire.Option(), 500*time.Millisecond
+			cfg.Kafka.Options, cfg.TransactionTimeout = wire.Option(), 2*time.Second
 			start(t, cfg, d.clerk())
-			wire.Arm(kmsg.EndTxn, 1_000_000, apply)
+			wire.ArmUntil(kmsg.EndTxn, kmsg.InitProducerID, apply)
 			done := make(chan error, 1)
 			go func() {
 				_, err := d.take.Call(st.within(40*time.Second), till.Client(), "desk-1", slip{ID: "1", How: byPoking}, muster.Timeout(30*time.Second))
 				done <- err
 			}()
 			st.until("an outcome is unknown", func() bool { return st.counter("muster_aborts_total", map[string]string{"cause": "unknown"}) == 1 })
-			wire.Mend()
 			if err := <-done; err != nil {
 				t.Error(err)
 			}

@@ -108,11 +108,15 @@ func (f *fleet) mustDeposit(id string, amount int64) muster.Position {
 
 // load makes deposits to all accounts until it is stopped.
 func (f *fleet) load() (stop func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan struct{})
+	quit, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		for n := 0; ctx.Err() == nil; n++ {
+		for n := 0; ; n++ {
+			select {
+			case <-quit:
+				return
+			default:
+			}
 			if _, err := f.deposit(bounded(f.t), fmt.Sprintf("acc-%02d", n%storyAccounts), int64(n%storyAccounts+1)); err != nil {
 				f.t.Errorf("a deposit beside the workers: %v", err)
 				return
@@ -120,7 +124,7 @@ func (f *fleet) load() (stop func()) {
 		}
 	}()
 	return sync.OnceFunc(func() {
-		cancel()
+		close(quit)
 		<-ended
 	})
 }

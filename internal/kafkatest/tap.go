@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"sync"
 
@@ -19,6 +20,7 @@ type Tap struct {
 	key   kmsg.Key   // of the requests whose answers are lost
 	lose  int        // how many are still to be lost
 	apply bool       // whether the broker gets to see such a request
+	until kmsg.Key   // the request that ends the losses, once there was one; zero is none
 	lost  int
 	cut   bool // nothing comes through in either direction
 	conns map[*tapped]bool
@@ -58,7 +60,15 @@ func (p *Tap) dial(ctx context.Context, network, address string) (net.Conn, erro
 func (p *Tap) Arm(key kmsg.Key, n int, apply bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.key, p.lose, p.apply, p.lost = key, n, apply, 0
+	p.key, p.lose, p.apply, p.lost, p.until = key, n, apply, 0, 0
+}
+
+// ArmUntil loses the answers to all requests of a key until, after the first loss, one of another key is sent: what the client does next is not
+// in a race with the test that mends.
+func (p *Tap) ArmUntil(key, until kmsg.Key, apply bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.key, p.lose, p.apply, p.lost, p.until = key, math.MaxInt, apply, 0, until
 }
 
 // Losses is how many answers were lost since Arm.
@@ -89,6 +99,9 @@ func (p *Tap) Mend() {
 func (p *Tap) takes(key kmsg.Key) (lose, apply bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.until != 0 && key == p.until && p.lost > 0 {
+		p.lose = 0
+	}
 	if p.lose == 0 || key != p.key {
 		return false, false
 	}

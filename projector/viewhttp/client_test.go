@@ -78,7 +78,7 @@ func TestClientErrors(t *testing.T) {
 		}
 	}
 	c.change(func() { c.fail = nil })
-	late, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	late, cancel := context.WithTimeout(t.Context(), 2*time.Second) // of which the service leaves a tenth for its answer
 	defer cancel()
 	if err := remote.AwaitView(late, "totals", 0, at(99)); muster.CodeOf(err) != muster.DeadlineExceeded || muster.ReasonOf(err) != viewhttp.ReasonNotReached {
 		t.Errorf("a position that does not come: %v", err)

@@ -2,6 +2,7 @@ package viewhttp_test
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -198,10 +199,11 @@ func TestSlowReader(t *testing.T) {
 func TestReaderThatDoesNotRead(t *testing.T) {
 	c := newCopy("totals@1")
 	server := served(t, c, viewhttp.Options{Watches: 1, WriteTimeout: 100 * time.Millisecond, Heartbeat: 10 * time.Millisecond})
-	rawWatch(t, server.URL)
-	taken := false
-	for deadline := time.Now().Add(30 * time.Second); ; {
-		fill(c, 20)
+	status := make([]byte, len("HTTP/1.1 200"))
+	if _, err := io.ReadFull(rawWatch(t, server.URL), status); err != nil || string(status) != "HTTP/1.1 200" { // and nothing after that
+		t.Fatalf("%s, %v", status, err)
+	}
+	ask := func() int {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/views/totals/watch", nil)
 		if err != nil {
 			t.Fatal(err)
@@ -211,11 +213,16 @@ func TestReaderThatDoesNotRead(t *testing.T) {
 			t.Fatal(err)
 		}
 		answer.Body.Close()
-		if taken = taken || answer.StatusCode == http.StatusTooManyRequests; taken && answer.StatusCode == http.StatusOK {
-			return
-		}
+		return answer.StatusCode
+	}
+	if status := ask(); status != http.StatusTooManyRequests { // what was sent so far fits into the buffers, so it stays
+		t.Fatalf("status %d beside a reader", status)
+	}
+	deadline := time.Now().Add(time.Minute)
+	for ask() != http.StatusOK {
 		if time.Now().After(deadline) {
-			t.Fatalf("taken at some time: %v; now: %d", taken, answer.StatusCode)
+			t.Fatal("the reader keeps its place")
 		}
+		fill(c, 20)
 	}
 }
