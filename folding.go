@@ -163,7 +163,7 @@ func (f *Folding) Cut(next int64) (Changes, error) {
 		if err != nil {
 			return Changes{}, &FoldFault{Position: last.position, Type: last.kind, AggregateID: r.id, Revision: r.revision, Cause: err}
 		}
-		c.States = append(c.States, StoredState{AggregateID: r.id, Revision: r.revision, Offset: r.offset, Data: data})
+		c.States = append(c.States, r.toStore(data))
 	}
 	slices.SortFunc(c.States, func(a, b StoredState) int { return cmp.Compare(a.AggregateID, b.AggregateID) })
 	f.changes, f.bytes = Changes{Partition: f.partition}, 0

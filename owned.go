@@ -37,9 +37,11 @@ type resident struct {
 	encoded  []byte    // the state after accepted; set when the unit ends
 	slice    uint64    // number of the last slice it was in; unit is its unit there
 	unit     int
-	blocked  uint64 // number of the last round in which a command of it was left waiting
-	touched  int    // where a Folding that has touched it since its last Cut has noted that; of no meaning where something else stands there
-	stored   int    // bytes of the stored state when it was loaded
+	blocked  uint64       // number of the last round in which a command of it was left waiting
+	touched  int          // where a Folding that has touched it since its last Cut has noted that; of no meaning where something else stands there
+	stored   int          // bytes of the stored state when it was loaded
+	subjects []SubjectRef // see StoredState.Subjects
+	indexed  int          // so many of them are in the store's index
 }
 
 func newOwned(partition int32, limit int, next int64) *owned {
@@ -101,5 +103,5 @@ func (o *owned) committed() {
 
 // unload makes the next use read the store again. The state object is left to whoever still has it in hand.
 func (r *resident) unload() {
-	r.loaded, r.state, r.revision, r.accepted, r.encoded = false, nil, 0, nil, nil
+	r.loaded, r.state, r.revision, r.accepted, r.encoded, r.subjects, r.indexed = false, nil, 0, nil, nil, nil, 0
 }

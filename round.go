@@ -31,10 +31,11 @@ type decided struct {
 	outcome     *Outcome
 	events      []Event
 	written     []Written
-	r           *resident // whose events these are; nil without events
-	dead        *Error    // not nil: a dead letter with this cause
-	lasting     bool      // the outcome is the answer to every repeat of the id
-	stored      []byte    // the outcome as it is kept
+	r           *resident     // whose events these are; nil without events
+	dead        *Error        // not nil: a dead letter with this cause
+	sealed      *sealedLetter // not nil: what stands in that letter in place of the payload
+	lasting     bool          // the outcome is the answer to every repeat of the id
+	stored      []byte        // the outcome as it is kept
 	fingerprint uint32
 	first       int      // index of the first command of the round with this id; its own index when it is that
 	again       int      // on the first: index of the repeat that was executed after all; 0 means none
@@ -117,7 +118,8 @@ func (r *Round) settledAtOnce(i int) bool {
 	}
 	if refusal != nil {
 		refusal.toolkit = true
-		d.outcome, d.dead = outcomeOf(refusal), refusal
+		d.outcome = outcomeOf(refusal)
+		r.bury(i, refusal)
 		return true
 	}
 	return false
@@ -217,7 +219,7 @@ func (r *Round) Decision() *Decision {
 		d.Events = append(d.Events, one.events...)
 		d.Commands = append(d.Commands, one.written...)
 		if one.dead != nil {
-			d.Dead = append(d.Dead, DeadLetter{Command: *cmd, Cause: *one.dead, Time: r.batch.Now})
+			d.Dead = append(d.Dead, DeadLetter{Command: one.letter(cmd), Cause: *one.dead, Time: r.batch.Now})
 		}
 	}
 	for _, o := range r.held {

@@ -90,7 +90,7 @@ func (u *Unit) prepare(i int) *execution {
 		return nil
 	}
 	if err := p.load(u.owned.partition, u.r); err != nil {
-		u.round.fail(err)
+		u.unreadable(i, err)
 		return nil
 	}
 	cmd.Revision = u.r.revision
@@ -108,7 +108,7 @@ func (u *Unit) prepare(i int) *execution {
 func (u *Unit) repeat(i int) bool {
 	round, cmd := u.round, &u.round.batch.Commands[i]
 	d := &round.decided[i]
-	d.fingerprint = cmd.fingerprint()
+	d.fingerprint = cmd.fingerprint(round.p.codec)
 	if d.first != i {
 		earlier := &round.decided[round.latest(d.first)]
 		switch {
@@ -146,12 +146,17 @@ func (u *Unit) repeat(i int) bool {
 // settle takes the result of an execution whose turn is owned.
 func (u *Unit) settle(i int, x *execution, outcome *Outcome, refusal *Error) {
 	d := &u.round.decided[i]
+	if u.pauses(x) {
+		return
+	}
 	if x.spoilt {
 		u.rollback()
 		x = &execution{readOnly: refusal == nil && x.readOnly} // the spoilt one may still be in somebody's hands
 	}
 	if refusal == nil && u.careful && len(x.events) > 0 {
-		refusal = u.encodable(x)
+		if refusal = u.encodable(x); u.round.failed() {
+			return
+		}
 	}
 	if refusal != nil {
 		if len(x.events) > 0 || refusal.Reason == ReasonPanic || refusal.Reason == ReasonOverrun {
@@ -171,6 +176,9 @@ func (u *Unit) settle(i int, x *execution, outcome *Outcome, refusal *Error) {
 	d.written = x.written
 	u.round.produced.Add(int64(x.bytes + len(d.stored)))
 	u.r.state, u.r.revision = x.state, x.revision
+	for k := range x.events {
+		u.round.p.noteSubjects(u.r, x.events[k].Payload)
+	}
 	if len(x.events) == 0 {
 		return
 	}
@@ -186,6 +194,9 @@ func (u *Unit) settle(i int, x *execution, outcome *Outcome, refusal *Error) {
 func (u *Unit) encodable(x *execution) *Error {
 	r := &resident{id: u.r.id, state: x.state, revision: x.revision}
 	if _, err := u.round.p.encodeState(r); err != nil {
+		if PayloadFaultOf(err) != FaultUndecodable {
+			u.unkept(err)
+		}
 		return refuse(Internal, ReasonBadResult, "the state after %s cannot be encoded: %v", x.cmd.Type, err)
 	}
 	return nil
@@ -202,7 +213,7 @@ func (u *Unit) refuse(i int, refusal *Error) {
 		d.lasting, d.stored = true, storedForm(d.outcome)
 	}
 	if refusal.poison() {
-		d.dead = refusal
+		u.round.bury(i, refusal)
 	}
 }
 
@@ -220,12 +231,16 @@ func (u *Unit) finish() (again bool) {
 		return false
 	}
 	if err := u.round.p.load(u.owned.partition, u.r); err != nil {
-		u.round.fail(err)
+		u.round.fail(u.paused(err))
 		return false
 	}
 	data, err := u.round.p.encodeState(u.r)
 	if err == nil {
 		u.r.encoded = data
+		return false
+	}
+	if PayloadFaultOf(err) != FaultUndecodable {
+		u.unkept(err)
 		return false
 	}
 	if u.careful {

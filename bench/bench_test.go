@@ -17,6 +17,9 @@ import (
 
 // Every row runs, tiny, on embedded brokers: it measures nothing here, but it must not rot.
 func TestEveryRow(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures for some seconds what the tests of the packages run, too")
+	}
 	defer goleak.VerifyNone(t)
 	file := filepath.Join(t.TempDir(), "out.json")
 	var out strings.Builder
@@ -60,6 +63,9 @@ func TestEveryRow(t *testing.T) {
 
 // Without the bare loops there is the engine's value alone, and rows that find too few brokers are left out of all.
 func TestEngineAlone(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures for some seconds what the tests of the packages run, too")
+	}
 	var out strings.Builder
 	args := append(strings.Fields("-embedded -warm=false -raw=false -quick -n=60 -calls=5 -window=2s -recover=60 -resident=30 -events=60 -keys=30 -sql=60 -rebuild=60"), "-dir="+t.TempDir())
 	if err := run(t.Context(), args, &out); err != nil {

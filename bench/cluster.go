@@ -107,9 +107,9 @@ func (c *cluster) stage(ctx context.Context, row string) (s *stage, drop func(),
 	}
 	name := "bench-" + row + "-" + hex.EncodeToString(random[:])
 	s = &stage{ledger: newLedger(name), name: name, replies: muster.ReplyTopic("", name+"-callers")}
-	_, err = kafka.EnsureGroup(ctx, c.admin, s.group, "", true)
+	_, err = kafka.EnsureGroup(ctx, c.client, s.group, "", true)
 	if err == nil {
-		_, err = kafka.EnsureReplies(ctx, c.admin, "", name+"-callers", partitions, true)
+		_, err = kafka.EnsureReplies(ctx, c.client, "", name+"-callers", partitions, true)
 	}
 	topics := []string{
 		s.commands(), s.journal(), s.group.SnapshotTopic(""), s.group.DeadLetterTopic(""),

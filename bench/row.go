@@ -42,6 +42,9 @@ func catalogue() []row {
 		{name: "view-pebble-fetched", unit: "events/s", pass: viewPebble(true)},
 		{name: "view-postgres", unit: "events/s", wanted: ">= 0.5", pass: viewPostgres},
 		{name: "rebuild", unit: "MiB RSS", wanted: "value < 1024", pass: rebuild},
+		{name: "seal-256", unit: "ns", wanted: "<= 2.2", pass: seal(256)},
+		{name: "seal-1k", unit: "ns", wanted: "<= 1.7", pass: seal(1024)},
+		{name: "open-1k", unit: "ns", wanted: "<= 2.2", pass: open(1024)},
 		{name: "wait-for", unit: "ms p50", wanted: "<= 2", pass: waitFor},
 	}
 }

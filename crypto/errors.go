@@ -1,6 +1,10 @@
 package crypto
 
-import "github.com/seed-3eec0498/muster"
+import (
+	"fmt"
+
+	"github.com/seed-3eec0498/muster"
+)
 
 // Fault is an error of this package. Its text is constant: it holds no plaintext, no key and no answer of a KMS.
 type Fault struct {
@@ -30,3 +34,6 @@ var (
 	// ErrNoAccess means that this process has no right to the key.
 	ErrNoAccess = &Fault{"no right to the key", muster.FaultNoAccess}
 )
+
+// fault is an error about a declaration or a value that cannot be sealed as declared. Its text names types and fields, never values.
+func fault(format string, args ...any) error { return fmt.Errorf("crypto: "+format, args...) }

@@ -61,17 +61,21 @@ type KeyStore interface {
 	Active(ctx context.Context, subject SubjectRef) (Entry, error)
 	// Lookup gives one key, active or read-only. ErrKeyMissing is given only by a store that has been read to its end.
 	Lookup(ctx context.Context, subject SubjectRef, id KeyID) (Entry, error)
-	// PutIfAbsent adds an entry for (subject, life, version) unless there is one, and gives the one that holds: the first in the store's order. It is
-	// durable when this returns. ErrShredded when the subject's keys are destroyed, before or meanwhile.
+	// PutIfAbsent adds an entry for (subject, version) in the subject's current life unless there is one, and gives the one that holds: the first in the
+	// store's order. It is durable when this returns. The store sets Life, Born and Created. ErrShredded when the subject's keys are destroyed, before
+	// or meanwhile.
 	PutIfAbsent(ctx context.Context, e Entry) (winner Entry, err error)
-	// Replace writes another state or wrapping of an entry that exists (same subject, id, version, born). It never brings a destroyed key back.
+	// Replace writes another state or wrapping of an entry that exists (same subject, id, version, life, born). State and generation never go back, so
+	// two who replace one entry at once do not undo each other: what is older in a given entry is not written. State EntryDestroyed, without bytes,
+	// destroys this one key for ever. ErrShredded: it is destroyed. ErrKeyMissing: there is no such entry.
 	Replace(ctx context.Context, e Entry) error
-	// Destroy marks the subject as destroyed for ever and overwrites its entries without their bytes. It is idempotent: a second one gives the first
-	// one's receipt. A subject without keys is marked too.
+	// Destroy marks the subject as destroyed for ever and overwrites its entries without their bytes. It is idempotent: while the subject is destroyed a
+	// second one gives the first one's receipt, and an erasure that was told before ends no later life. A subject without keys is marked too.
 	Destroy(ctx context.Context, subject SubjectRef, erasure string) (Receipt, error)
 	// Destroyed gives the receipt of a destroyed subject; false when it is not.
 	Destroyed(ctx context.Context, subject SubjectRef) (Receipt, bool, error)
-	// Reinstate opens a new life of a destroyed subject, by explicit wish; old keys stay destroyed. It gives the number of the new life.
+	// Reinstate opens a new life of a destroyed subject, by explicit wish; old keys stay destroyed. It gives the number of the new life, and of the
+	// current one where the subject is not destroyed.
 	Reinstate(ctx context.Context, subject SubjectRef) (uint32, error)
 	// Watch calls f with every change from now on, in the store's order, until ctx ends; ready is called once everything from then on is seen. It
 	// returns when ctx ends or the watch is cut, and then the caller no longer knows what was destroyed since.
