@@ -74,7 +74,7 @@ func (c *cluster) exchange(ctx context.Context, at *stage, s sizes, transactiona
 	x.requests, faults[2] = c.reader(at.commands(), kgo.NewOffset().AtStart())
 	x.hears, faults[3] = c.reader(at.replies, kgo.NewOffset().AtStart())
 	if transactional {
-		x.commits, faults[4] = c.transactor(at)
+		x.commits, faults[4] = c.transactor(ctx, at)
 	}
 	running, end := context.WithCancel(ctx)
 	x.end = end

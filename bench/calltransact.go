@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -24,16 +25,25 @@ type transactor struct {
 	turn    int
 	at      *stage
 	event   *kgo.Record // whose headers all events have
+
+	commands kadm.TopicID // of the command topic
 }
 
 // turns is how many transactional ids the engine's lanes have by default.
 const turns = 4
 
-func (c *cluster) transactor(at *stage) (*transactor, error) {
+func (c *cluster) transactor(ctx context.Context, at *stage) (*transactor, error) {
+	topics, err := c.admin.ListTopics(ctx, at.commands())
+	if err == nil {
+		err = topics.Error()
+	}
+	if err != nil {
+		return nil, err
+	}
 	e := event(at, account(1), 1, 1, time.Unix(0, 0).UTC())
 	result := sampleReply(at).Value
 	e.Answer = (&muster.Outcome{ContentType: muster.ContentProtobuf, Payload: result}).Encode(nil)
-	t := &transactor{at: at, event: kafka.EncodeEvent(&e, at.journal())}
+	t := &transactor{at: at, commands: topics[at.commands()].ID, event: kafka.EncodeEvent(&e, at.journal())}
 	for n := range turns {
 		client, err := c.writer(
 			kgo.TransactionalID(fmt.Sprintf("%s/bare/%d", at.name, n)), kgo.ManualFlushing(),
@@ -87,7 +97,7 @@ func (t *transactor) offsets(ctx context.Context, client *kgo.Client, id int64, 
 	req.TransactionalID, _ = client.OptValue(kgo.TransactionalID).(string)
 	req.Group, req.ProducerID, req.ProducerEpoch, req.Generation = t.at.name+"-bare", id, epoch, -1
 	topic := kmsg.NewTxnOffsetCommitRequestTopic()
-	topic.Topic = t.at.commands()
+	topic.Topic, topic.TopicID = t.at.commands(), t.commands
 	for partition, offset := range next {
 		part := kmsg.NewTxnOffsetCommitRequestTopicPartition()
 		part.Partition, part.LeaderEpoch, part.Offset = partition, -1, offset

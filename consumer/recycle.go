@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"encoding/binary"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -22,12 +23,25 @@ var (
 // spareBatches is how many batches' memory is kept: a fetch of one partition holds one or a few.
 const spareBatches = 4
 
-// GetDecompressBytes implements [kgo.PoolDecompressBytes]. The client makes a larger one where it does not suffice, and gives that back.
-func (p *recycled) GetDecompressBytes([]byte, kgo.CompressionCodecType) []byte {
+// GetDecompressBytes implements [kgo.PoolDecompressBytes]. The client makes a larger one where it does not suffice, and gives that back. With
+// snappy that would be one without room to spare, and the next batch is a few bytes longer; but snappy says how long it is.
+func (p *recycled) GetDecompressBytes(src []byte, codec kgo.CompressionCodecType) []byte {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	return last(&p.buffers)
+	b := last(&p.buffers)
+	p.mu.Unlock()
+	if n, read := binary.Uvarint(src); codec == kgo.CodecSnappy && read > 0 && n > uint64(cap(b)) && n <= largestBuffer {
+		return make([]byte, 0, roomy(int(n)))
+	}
+	return b
 }
+
+const (
+	largestBuffer = 8 << 20 // bytes that are made on the word of a batch; the client checks a longer one first
+	fewRecords    = 16      // batches below that, such as markers, are not worth the memory of a large one
+)
+
+// roomy is an eighth more.
+func roomy(n int) int { return n + n/8 }
 
 // PutDecompressBytes implements [kgo.PoolDecompressBytes].
 func (p *recycled) PutDecompressBytes(b []byte) {
@@ -42,17 +56,20 @@ func (p *recycled) PutDecompressBytes(b []byte) {
 func (p *recycled) GetRecords(n int) []kgo.Record {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if n < fewRecords {
+		return make([]kgo.Record, 0, n)
+	}
 	if one := last(&p.records); cap(one) >= n {
 		return one[:0]
 	}
-	return make([]kgo.Record, 0, n)
+	return make([]kgo.Record, 0, roomy(n))
 }
 
 // PutRecords implements [kgo.PoolRecords].
 func (p *recycled) PutRecords(r []kgo.Record) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.records) < spareBatches {
+	if len(p.records) < spareBatches && cap(r) >= fewRecords {
 		p.records = append(p.records, r)
 	}
 }

@@ -1,6 +1,7 @@
 package consumer_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"testing"
@@ -57,5 +58,36 @@ func TestEventsInRecycledMemory(t *testing.T) {
 	}, nil)
 	if at := int64(read) + int64(read-1)/each; !errors.Is(err, refused) || next != at && next != at+1 { // markers lie between
 		t.Errorf("the second piece was refused: next %d, %v; want %d", next, err, at)
+	}
+}
+
+// Batches that grow by a few bytes, with markers between them, share memory; and a claim of a length that no batch has is not believed.
+func TestRecycledMemoryFitsTheNextBatch(t *testing.T) {
+	p := &consumer.Recycled{}
+	batch := func(n int) (bytes, records *byte) {
+		src := binary.AppendUvarint(nil, uint64(10*n))
+		b, r := p.GetDecompressBytes(src, kgo.CodecSnappy), p.GetRecords(n)
+		if cap(b) < 10*n || cap(r) < n {
+			t.Fatalf("%d bytes and %d records for a batch of %d and %d", cap(b), cap(r), 10*n, n)
+		}
+		marker := p.GetRecords(1)
+		p.PutRecords(marker[:1])
+		b, r = b[:1], r[:1]
+		r[0].Key = b
+		p.PutDecompressBytes(b)
+		p.PutRecords(r)
+		return &b[0], &r[0].Key[0]
+	}
+	first, _ := batch(1000)
+	for n := 1001; n < 1010; n++ {
+		if next, _ := batch(n); next != first {
+			t.Fatalf("a batch of %d records after one of %d got new memory", n, n-1)
+		}
+	}
+	if buffers, records := p.Kept(); buffers != 1 || records != 1 {
+		t.Errorf("%d and %d pieces are kept; want one of each", buffers, records)
+	}
+	if b := p.GetDecompressBytes(binary.AppendUvarint(nil, 1<<40), kgo.CodecSnappy); cap(b) > 64<<20 {
+		t.Errorf("%d bytes were made on the word of a batch", cap(b))
 	}
 }

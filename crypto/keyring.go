@@ -195,10 +195,14 @@ func (r *keyring) create(ctx context.Context, ref SubjectRef) (Entry, error) {
 	}
 	defer clear(key)
 	r.stats.created.Add(1)
-	return r.store.PutIfAbsent(ctx, Entry{
+	held, err := r.store.PutIfAbsent(ctx, Entry{
 		Subject: ref, ID: id, Version: 1, State: EntryActive, Generation: wrapping.generation,
 		Wrapped: wrapping.wrap(ref, id, key), Created: r.cfg.Now(),
 	})
+	if err != nil {
+		return Entry{}, err
+	}
+	return r.keks.settle(ctx, held, id, key, wrapping)
 }
 
 // lookup asks for a key to open with.
