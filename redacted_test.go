@@ -41,7 +41,7 @@ func TestEventAbsentAsAWhole(t *testing.T) {
 			p := newPeople(test.options...)
 			gone := muster.NewEvent[goneFact](p.group, "Gone")
 			leave := muster.NewCommand[personIn, person](p.group, "leave")
-			p.codec.Personal[fmt.Sprintf("%T", goneFact{})] = []string{"*"}
+			p.codec.Fields[fmt.Sprintf("%T", goneFact{})] = []string{"*"}
 			muster.Decide(p.account, leave, func(_ context.Context, root *muster.Root[person], in personIn) (person, error) {
 				gone.Emit(root, goneFact{Why: in.Plan})
 				return person{}, nil

@@ -41,10 +41,10 @@ func newPeople(options ...muster.GroupOption) *people {
 	p := &people{
 		group: g, sign: muster.NewCommand[personIn, person](g, "sign"), look: muster.NewQuery[personIn, person](g, "look"),
 		signed: muster.NewEvent[personFact](g, "Signed"), account: muster.NewAggregate(g, func() person { return person{} }),
-		codec: &sealtest.Codec{Personal: map[string][]string{}},
+		codec: &sealtest.Codec{Fields: map[string][]string{}},
 	}
 	for _, v := range []any{personIn{}, personFact{}, person{}} {
-		p.codec.Personal[fmt.Sprintf("%T", v)] = []string{"name"}
+		p.codec.Fields[fmt.Sprintf("%T", v)] = []string{"name"}
 	}
 	muster.Decide(p.account, p.sign, func(_ context.Context, root *muster.Root[person], in personIn) (person, error) {
 		p.signed.Emit(root, personFact(in))

@@ -20,6 +20,8 @@ type Sealer interface {
 	// Likeness appends to dst what all encodings of a value have in common and no other person can learn anything from: the clear part, and whose the
 	// sealed ones are. The owner tells by it whether a command that comes again under the same id is the same one. data was encoded by this codec.
 	Likeness(dst, data []byte) []byte
+	// Personal tells whether payloads of a value's type can hold something that is sealed.
+	Personal(v any) bool
 }
 
 // reveal decodes, and tells what is withheld where the codec withholds anything.

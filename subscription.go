@@ -155,6 +155,9 @@ func (s *Subscription) Handle(ctx context.Context, codec Codec, ev *Event) (hand
 	if err == nil {
 		return true, nil
 	}
+	if fault := s.sealed(ev, err); fault != nil {
+		return false, fault
+	}
 	if bad, is := errors.AsType[undecodable](err); is {
 		return false, s.Fault(ev.Position(), ReasonUndecodable, bad.error)
 	}
@@ -163,3 +166,6 @@ func (s *Subscription) Handle(ctx context.Context, codec Codec, ev *Event) (hand
 
 // undecodable is what the toolkit's part of a handler gives, so that it is not taken for the function's error.
 type undecodable struct{ error }
+
+// Unwrap gives the cause.
+func (u undecodable) Unwrap() error { return u.error }

@@ -33,6 +33,7 @@ type Definition struct {
 	keepOld    time.Duration
 	buildRate  int
 	targets    []TargetTopic // topics outside that it writes to
+	discloses  bool          // personal data may leave in clear
 	erased     func(ctx context.Context, tx any, e SubjectErased) error
 	erasedRows ErasedRow
 	folds      bool     // its rows are a fold of the journals and nothing else: it is a view

@@ -28,15 +28,18 @@ func (f Fault) Error() string { return "sealtest: " + muster.PayloadFault(f).Rea
 func (f Fault) Fault() muster.PayloadFault { return muster.PayloadFault(f) }
 
 // Codec seals the personal fields of JSON values for the subject that their aggregate id names, around [muster.PlainCodec]. A type of whose fields
-// none is named in Personal is left as it is; with "*" it is sealed as a whole. Dead letters are sealed as a whole.
+// none is named in Fields is left as it is; with "*" it is sealed as a whole. Dead letters are sealed as a whole.
 type Codec struct {
 	muster.PlainCodec
 
-	// Personal has the names of the personal JSON fields by Go type, as %T prints it.
-	Personal map[string][]string
+	// Fields has the names of the personal JSON fields by Go type, as %T prints it.
+	Fields map[string][]string
+	// Unbound leaves out what binds a payload to its place, for events that a test puts together.
+	Unbound bool
 
-	mu     sync.Mutex                    // guards what follows
+	mu     sync.Mutex                     // guards what follows
 	faults map[string]muster.PayloadFault // by subject; "" for all
+	once   map[muster.Purpose]muster.PayloadFault
 	sealed int
 	opened int
 	types  []reflect.Type
@@ -57,6 +60,21 @@ func (c *Codec) Mend(subject string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.faults, subject)
+}
+
+// FailOnce lets the next payload of a purpose that is read fail so.
+func (c *Codec) FailOnce(purpose muster.Purpose, f muster.PayloadFault) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.once = map[muster.Purpose]muster.PayloadFault{purpose: f}
+}
+
+func (c *Codec) failsOnce(purpose muster.Purpose) (f muster.PayloadFault, fails bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f, fails = c.once[purpose]
+	delete(c.once, purpose)
+	return f, fails
 }
 
 // Counts tells how many payloads were sealed and opened.
@@ -95,7 +113,7 @@ func (c *Codec) Encode(dst []byte, place muster.Place, v any) ([]byte, string, e
 	if err != nil {
 		return nil, "", err
 	}
-	personal := c.Personal[fmt.Sprintf("%T", v)]
+	personal := c.Fields[fmt.Sprintf("%T", v)]
 	whole := place.Purpose == muster.PurposeDeadLetter || slices.Contains(personal, "*")
 	if !whole && len(personal) == 0 {
 		return append(dst, plain...), content, nil
@@ -178,6 +196,9 @@ func (c *Codec) Reveal(place muster.Place, data []byte, into any) (none muster.R
 	if !sealed {
 		return none, c.PlainCodec.Decode(place, data, into)
 	}
+	if f, fails := c.failsOnce(place.Purpose); fails {
+		return none, Fault(f)
+	}
 	var e envelope
 	if json.Unmarshal(text, &e) != nil {
 		return none, Fault(muster.FaultFormat)
@@ -187,7 +208,7 @@ func (c *Codec) Reveal(place muster.Place, data []byte, into any) (none muster.R
 	if fails && !withheld && f != muster.FaultErased {
 		return none, Fault(f)
 	}
-	if !bytes.Equal(e.Mac, e.sum(place)) {
+	if !c.Unbound && !bytes.Equal(e.Mac, e.sum(place)) {
 		return none, Fault(muster.FaultTampered)
 	}
 	c.mu.Lock()
@@ -224,6 +245,9 @@ func (c *Codec) Reveal(place muster.Place, data []byte, into any) (none muster.R
 	}
 	return redaction, c.PlainCodec.Decode(place, merged, into)
 }
+
+// Personal implements [muster.Sealer].
+func (c *Codec) Personal(v any) bool { return len(c.Fields[fmt.Sprintf("%T", v)]) > 0 }
 
 // Likeness implements [muster.Sealer].
 func (c *Codec) Likeness(dst, data []byte) []byte {
