@@ -148,6 +148,7 @@ func (c *Codec) seal(dst []byte, s *scratch, place *muster.Place, content string
 		dst = append(dst, h[:]...)
 		dst = k.aead.Seal(dst, nil, plain, s.aad)
 	}
+	c.ring.stats.sealed.Add(int64(len(s.keys)))
 	return dst, nil
 }
 

@@ -36,10 +36,12 @@ func (o *Observe) watch(live bool, err error) {
 
 // Stats counts since the codec was opened.
 type Stats struct {
-	Hits    int64 // keys found in the cache; with Misses, how many parts were sealed and opened
+	Hits    int64 // keys found in the cache
 	Misses  int64 // keys that the key store was asked about
 	Unwraps int64 // data keys opened
 	Created int64 // data keys made, losers too
+	Sealed  int64 // parts
+	Opened  int64 // parts
 
 	Subjects  int           // in the cache
 	Destroyed int           // keys known to be destroyed
@@ -48,14 +50,14 @@ type Stats struct {
 }
 
 type counters struct {
-	hits, misses, unwraps, created atomic.Int64
+	hits, misses, unwraps, created, sealed, opened atomic.Int64
 }
 
 // Stats gives the counters.
 func (c *Codec) Stats() Stats {
 	n := &c.ring.stats
 	s := Stats{
-		Hits: n.hits.Load(), Misses: n.misses.Load(), Unwraps: n.unwraps.Load(), Created: n.created.Load(),
+		Hits: n.hits.Load(), Misses: n.misses.Load(), Unwraps: n.unwraps.Load(), Created: n.created.Load(), Sealed: n.sealed.Load(), Opened: n.opened.Load(),
 	}
 	for _, shelf := range c.ring.refs {
 		s.Subjects += shelf.len()

@@ -85,6 +85,7 @@ func (c *Codec) openParts(s *scratch, e *envelope, place *muster.Place) (shredde
 		s.plain = plain
 		s.opened, s.ends = s.opened+1, append(s.ends, len(plain))
 	}
+	c.ring.stats.opened.Add(int64(s.opened))
 	return shredded, denied, nil
 }
 
