@@ -30,8 +30,8 @@ type Config struct {
 	CacheEntries     int           // subjects whose keys are kept open; 0 means 20,000, which take about 30 MB
 	DestroyedEntries int           // destroyed keys remembered; 0 means 1,000,000, which take about 40 MB
 	KeyAge           time.Duration // after which an open key is asked for and opened again; 0 means one hour
-	KeyMessages      int64         // likewise, after so many sealed messages; 0 means 1,000,000
-	KeyBytes         int64         // likewise, after so many sealed bytes; 0 means 1 GiB
+	KeyMessages      int64         // likewise, after so many sealed messages; 0 means 1,000,000, at most 8,000,000
+	KeyBytes         int64         // likewise, after so many sealed bytes; 0 means 1 GiB, at most 512 GiB
 	KeyTimeout       time.Duration // bound of one look-up, which Encode and Decode may wait for; 0 means 5 s
 	Grace            time.Duration // how long a destroyed key may still be used where the watch of the key store is cut; 0 means 30 s
 
@@ -54,6 +54,7 @@ func (c Config) Validate() error {
 	refuse(c.KMS == nil, "KMS is nil; give it a KMS")
 	refuse(len(c.SubjectKey) < keySize, "SubjectKey has %d bytes; it needs %d or more", len(c.SubjectKey), keySize)
 	refuse(c.CacheEntries < 0 || c.DestroyedEntries < 0 || c.KeyMessages < 0 || c.KeyBytes < 0, "a bound of the cache is negative")
+	refuse(c.KeyMessages > 8_000_000 || c.KeyBytes > 512<<30, "KeyMessages is over 8,000,000 or KeyBytes over 512 GiB")
 	refuse(c.KeyAge < 0 || c.KeyTimeout < 0 || c.Grace < 0, "KeyAge, KeyTimeout or Grace is negative")
 	return errors.Join(faults...)
 }

@@ -30,8 +30,7 @@ type openKey struct {
 	checked atomic.Int64  // when that was
 	revoked atomic.Bool   // it is not to be used any more
 
-	messages atomic.Int64 // sealed with it since it was opened
-	bytes    atomic.Int64
+	used atomic.Uint64 // what was sealed with it since it was opened: messages << 40 | bytes
 }
 
 func (s *subjectKeys) find(id *KeyID) *openKey {
@@ -85,10 +84,12 @@ func (s *subjectKeys) change(f func([]*openKey) []*openKey) {
 
 // spent tells whether a key has to be opened anew.
 func (k *openKey) spent(cfg *Config, now int64) bool {
-	return k.messages.Load() >= cfg.KeyMessages || k.bytes.Load() >= cfg.KeyBytes || now-k.loaded >= int64(cfg.KeyAge)
+	used := k.used.Load()
+	return int64(used>>40) >= cfg.KeyMessages || int64(used&(1<<40-1)) >= cfg.KeyBytes || now-k.loaded >= int64(cfg.KeyAge)
 }
 
 // spend counts a message; false when the key has to be opened anew first.
 func (k *openKey) spend(cfg *Config, size int) bool {
-	return k.messages.Add(1) <= cfg.KeyMessages && k.bytes.Add(int64(size)) <= cfg.KeyBytes
+	used := k.used.Add(1<<40 | uint64(size))
+	return int64(used>>40) <= cfg.KeyMessages && int64(used&(1<<40-1)) <= cfg.KeyBytes
 }
