@@ -52,7 +52,7 @@ const lastPurpose = muster.PurposeProgress
 //
 // The list has a length u32 BE in front of each, so that no two lists have the same bytes; the clear bytes stand at the end as they are. The stream
 // is the group, or the view where the payload is a row. An event and a state have a revision, u64 BE; everything else its message id once more.
-func appendAAD(dst []byte, h *head, content, tenant string, place *muster.Place, ref *SubjectRef, index, count int, clear []byte) []byte {
+func appendAAD(dst []byte, h *head, content, tenant string, place *muster.Place, ref *SubjectRef, index, count int, bare []byte) []byte {
 	dst = append(dst, label...)
 	dst = append(dst, h[:]...)
 	dst = appendText(dst, content)
@@ -77,7 +77,7 @@ func appendAAD(dst []byte, h *head, content, tenant string, place *muster.Place,
 	dst = binary.BigEndian.AppendUint32(dst, uint32(index))
 	dst = append(dst, 0, 0, 0, 4)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(count))
-	return append(dst, clear...)
+	return append(dst, bare...)
 }
 
 const label = "muster sealed payload 1\x00"

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"reflect"
 	"sync"
-	"sync/atomic"
 
 	"github.com/seed-3eec0498/muster"
 )
@@ -29,8 +28,8 @@ func Open(ctx context.Context, cfg Config) (*Codec, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	cfg.warned = new(atomic.Bool)
-	c := &Codec{cfg: cfg, inner: cfg.inner()}
+	c := &Codec{cfg: cfg.filled()}
+	c.inner = c.cfg.Inner
 	c.pool.New = func() any { return &scratch{} }
 	if err := c.plans.declare(cfg.Types); err != nil {
 		return nil, err
@@ -39,6 +38,7 @@ func Open(ctx context.Context, cfg Config) (*Codec, error) {
 	c.end = end
 	c.ring = newKeyring(life, &c.cfg)
 	c.joined.Go(func() { c.ring.watch.run(life) })
+	c.joined.Go(func() { c.ring.run(life) })
 	return c, nil
 }
 
@@ -61,7 +61,8 @@ type scratch struct {
 	aad    []byte
 	keys   []*openKey
 	parts  []sealedPart
-	opened int // parts
+	opened int   // parts
+	ends   []int // of these, in plain
 	whole  []byte
 }
 
@@ -94,6 +95,11 @@ func (c *Codec) Encode(dst []byte, place muster.Place, v any) ([]byte, string, e
 	if err := p.cut(s, &place, v, plain, content); err != nil {
 		return nil, "", err
 	}
+	if p.remains != nil {
+		if err := c.remain(s, p, place, v); err != nil {
+			return nil, "", err
+		}
+	}
 	dst, err = c.seal(dst, s, &place, content)
 	if err != nil {
 		return nil, "", err
@@ -123,7 +129,7 @@ func (c *Codec) seal(dst []byte, s *scratch, place *muster.Place, content string
 	for i := 0; i < len(s.cut.parts); i++ {
 		p := &s.cut.parts[i]
 		k, err := c.ring.sealing(p.subject, len(p.data))
-		if err == ErrShredded && keepsOthers(place.Purpose) {
+		if errors.Is(err, ErrShredded) && keepsOthers(place.Purpose) {
 			s.cut.remove(i)
 			i--
 			continue
@@ -195,4 +201,5 @@ func (c *Codec) inClear(place muster.Place, data []byte, into any) error {
 var (
 	_ muster.Sealer      = (*Codec)(nil)
 	_ muster.TypeChecker = (*Codec)(nil)
+	_ muster.Attributor  = (*Codec)(nil)
 )

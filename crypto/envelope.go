@@ -43,14 +43,14 @@ func isSealed(data []byte) bool {
 }
 
 // appendFront writes all of an envelope but the parts.
-func appendFront(dst []byte, content string, parts int, clear []byte) []byte {
+func appendFront(dst []byte, content string, parts int, bare []byte) []byte {
 	dst = append(dst, magic...)
 	dst = append(dst, tagContent)
 	dst = protowire.AppendString(dst, content)
 	dst = append(dst, tagCount)
 	dst = binary.AppendUvarint(dst, uint64(parts))
 	dst = append(dst, tagClear)
-	return protowire.AppendBytes(dst, clear)
+	return protowire.AppendBytes(dst, bare)
 }
 
 // appendPart writes the beginning of a part, up to where a blob with size bytes follows.
@@ -83,11 +83,11 @@ func (e *envelope) parse(data []byte, parts []sealedPart) error {
 	}
 	content := r.bytes(tagContent)
 	count := r.number(tagCount)
-	clear := r.bytes(tagClear)
+	bare := r.bytes(tagClear)
 	if r.failed || count > maxParts {
 		return ErrUnknownFormat
 	}
-	e.content, e.clear, e.parts = contentName(content), clear, parts[:0]
+	e.content, e.clear, e.parts = contentName(content), bare, parts[:0]
 	for range count {
 		inner := reader{rest: r.bytes(tagPart), failed: r.failed}
 		ref, blob := inner.bytes(tagRef), inner.bytes(tagBlob)

@@ -1,6 +1,7 @@
 package crypto
 
 import (
+	"errors"
 	"sync"
 	"time"
 )
@@ -46,10 +47,10 @@ func (g *goneKeys) destroyed(id KeyID) bool {
 
 // put remembers what the key store said, where that can be remembered.
 func (g *goneKeys) put(name keyName, err error) {
-	switch err {
-	case ErrShredded:
+	switch {
+	case errors.Is(err, ErrShredded):
 		g.destroy(name.id)
-	case ErrKeyMissing:
+	case errors.Is(err, ErrKeyMissing):
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		if len(g.missing) >= 1000 {

@@ -8,8 +8,12 @@ const otherPath = "?"
 // paths gives the fields that are absent because they are those subjects'; never none.
 func (c *Codec) paths(p *plan, e *envelope, aggregate string, withheld []SubjectRef) []string {
 	w := pathWalk{codec: c, withheld: withheld, cutter: cutter{plan: p, aggregate: aggregate}}
-	if p != nil && p.wire != nil {
+	switch {
+	case p == nil:
+	case p.wire != nil:
 		w.message(p.wire, "", e.clear, 0)
+	case p.object != nil:
+		w.object(p.object, "", e.clear, 0)
 	}
 	if len(w.found) == 0 {
 		return []string{otherPath}
@@ -24,8 +28,8 @@ type pathWalk struct {
 	found    []string
 }
 
-func (w *pathWalk) message(n *node, prefix string, clear []byte, depth int) {
-	ids, err := w.cutter.subjects(n, clear)
+func (w *pathWalk) message(n *node, prefix string, data []byte, depth int) {
+	ids, err := w.cutter.subjects(n, data)
 	if err != nil || depth > maxDepth {
 		return
 	}
@@ -38,7 +42,7 @@ func (w *pathWalk) message(n *node, prefix string, clear []byte, depth int) {
 		case f.personal && w.has(id):
 			w.found = append(w.found, prefix+f.short)
 		case !f.personal && !f.repeated && f.inner != nil:
-			if inside, ok := last(clear, f.number); ok {
+			if inside, ok := last(data, f.number); ok {
 				w.message(f.inner, prefix+f.short+".", inside, depth+1)
 			}
 		}
@@ -72,4 +76,27 @@ func last(data []byte, number protowire.Number) (found []byte, ok bool) {
 		data = data[head+size:]
 	}
 	return found, ok
+}
+
+func (w *pathWalk) object(o *object, prefix string, data []byte, depth int) {
+	ids, err := o.ids(data)
+	if err != nil || depth > maxDepth {
+		return
+	}
+	inside := map[string][]byte{}
+	_ = eachMember(data, func(_ []byte, name string, value []byte) error {
+		inside[name] = value
+		return nil
+	})
+	for _, m := range o.order {
+		id := w.cutter.aggregate
+		if m.subject > 0 {
+			id = ids[m.subject-1]
+		}
+		if value := inside[m.json]; m.personal && w.has(id) {
+			w.found = append(w.found, prefix+m.short)
+		} else if !m.personal && m.inner != nil && len(value) > 0 {
+			w.object(m.inner, prefix+m.short+".", value, depth+1)
+		}
+	}
 }

@@ -12,8 +12,9 @@ type plan struct {
 	whole bool
 	// subject gives whose a payload is that is sealed whole; nil means the aggregate id's.
 	subject func(v any) string
-	wire    *node // of a protobuf message
-	remains func(v any) any
+	wire    *node           // of a protobuf message
+	object  *object         // of a struct
+	remains func(v any) any // see Remainder; nil: nothing remains
 
 	personal bool // something is declared; the others are sealed where they carry fields that are unknown here
 }
@@ -60,13 +61,16 @@ func (p *plan) cut(s *scratch, place *muster.Place, v any, plain []byte, content
 		part := s.cut.part(id)
 		part.data, s.plain = plain, part.data
 		return nil
-	case content != muster.ContentProtobuf:
-		return fault("%s: the inner codec made %s of it, which cannot be split; declare it with Whole", p.name, content)
+	case p.wire != nil && content == muster.ContentProtobuf:
+		k := cutter{plan: p, aggregate: place.AggregateID, inner: s.inner}
+		err := k.message(&s.cut, p.wire, plain, 0)
+		s.inner = k.inner
+		return err
+	case p.object != nil && content == muster.ContentJSON:
+		k := objectCutter{plan: p, aggregate: place.AggregateID}
+		return k.object(&s.cut, p.object, plain, 0)
 	}
-	k := cutter{plan: p, aggregate: place.AggregateID, inner: s.inner}
-	err := k.message(&s.cut, p.wire, plain, 0)
-	s.inner = k.inner
-	return err
+	return fault("%s: the inner codec made %s of it, which cannot be split; declare it with Whole", p.name, content)
 }
 
 // merge puts clear bytes and opened parts together again; the result is in the memory of s or of the payload.
@@ -76,9 +80,14 @@ func (p *plan) merge(s *scratch, e *envelope) ([]byte, error) {
 		return e.clear, nil
 	case len(e.clear) == 0 && len(e.parts) == 1:
 		return s.plain, nil
-	case p == nil || p.whole && e.content != muster.ContentProtobuf:
-		return nil, fault("this payload is sealed by field; read it as the type it was written as")
+	case e.content == muster.ContentProtobuf:
+		s.whole = p.wireRest(s.whole[:0], e.clear, s.plain)
+		s.whole = append(s.whole, s.plain...)
+		return s.whole, nil
+	case e.content == muster.ContentJSON && p != nil && p.object != nil:
+		var err error
+		s.whole, err = p.object.merge(s.whole[:0], e.clear, s.ends, s.plain)
+		return s.whole, err
 	}
-	s.whole = append(append(s.whole[:0], e.clear...), s.plain...)
-	return s.whole, nil
+	return nil, fault("this payload is sealed by field; read it as the type it was written as")
 }

@@ -100,16 +100,41 @@ func typeKey(t reflect.Type) any {
 
 // newPlan reads the declarations of a type; nil where there are none and nothing unknown can travel in it.
 func newPlan(key any, t reflect.Type, d *Declaration) (*plan, error) {
-	p := &plan{}
+	p := &plan{name: elem(t).String()}
 	if d != nil && d.whole {
-		p.name, p.whole, p.personal, p.subject = elem(t).String(), true, true, d.subject
+		p.whole, p.personal, p.subject = true, true, d.subject
 		return p, nil
 	}
+	var faults []error
 	if m, ok := key.(protoreflect.MessageDescriptor); ok {
 		r := wireReader{nodes: map[protoreflect.FullName]*node{}}
 		p.name, p.wire = string(m.FullName()), r.read(m)
 		p.personal = r.hasPersonal(m, map[protoreflect.FullName]bool{})
-		return p, errors.Join(r.faults...)
+		faults = r.faults
+	} else if t = elem(t); hasTags(t, nil) {
+		p.personal = true
+		switch {
+		case t.Kind() != reflect.Struct:
+			faults = append(faults, fmt.Errorf("%s: its elements have personal fields; declare it with Whole", t))
+		case marshals(t):
+			faults = append(faults, fmt.Errorf("%s has personal fields, but makes its own JSON; declare it with Whole", t))
+		default:
+			r := structReader{objects: map[reflect.Type]*object{}}
+			p.object = r.read(t)
+			faults = r.faults
+		}
 	}
-	return nil, nil
+	if d != nil {
+		p.remains = d.remains
+		switch {
+		case d.remains == nil:
+			faults = append(faults, fmt.Errorf("%s: its %s has a nil function; give it one", p.name, d.what))
+		case !p.personal:
+			faults = append(faults, fmt.Errorf("%s has a Remainder, and no personal field of which something could remain", p.name))
+		}
+	}
+	if p.wire == nil && p.object == nil {
+		p = nil
+	}
+	return p, errors.Join(faults...)
 }

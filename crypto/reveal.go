@@ -1,6 +1,9 @@
 package crypto
 
 import (
+	"errors"
+	"slices"
+
 	"github.com/seed-3eec0498/muster"
 )
 
@@ -54,7 +57,7 @@ func (c *Codec) openParts(s *scratch, e *envelope, place *muster.Place) (shredde
 			return nil, nil, err
 		}
 	}
-	s.opened = 0
+	s.opened, s.ends = 0, s.ends[:0]
 	s.plain = s.plain[:0]
 	for i := range e.parts {
 		p := &e.parts[i]
@@ -63,12 +66,12 @@ func (c *Codec) openParts(s *scratch, e *envelope, place *muster.Place) (shredde
 			return nil, nil, err
 		}
 		k, err := c.ring.opening(&p.ref, h.keyID())
-		switch err {
-		case nil:
-		case ErrShredded:
+		switch {
+		case err == nil:
+		case errors.Is(err, ErrShredded):
 			shredded = append(shredded, p.ref)
 			continue
-		case ErrNoAccess:
+		case errors.Is(err, ErrNoAccess):
 			denied = append(denied, p.ref)
 			continue
 		default:
@@ -80,7 +83,7 @@ func (c *Codec) openParts(s *scratch, e *envelope, place *muster.Place) (shredde
 			return nil, nil, ErrTampered
 		}
 		s.plain = plain
-		s.opened++
+		s.opened, s.ends = s.opened+1, append(s.ends, len(plain))
 	}
 	c.ring.stats.opened.Add(int64(s.opened))
 	return shredded, denied, nil
@@ -99,4 +102,16 @@ func (c *Codec) Likeness(dst, data []byte) []byte {
 	return append(dst, e.clear...)
 }
 
-func (r *keyring) forget() {}
+// Subjects implements [muster.Attributor].
+func (c *Codec) Subjects(dst []muster.SubjectRef, data []byte) []muster.SubjectRef {
+	var e envelope
+	if !isSealed(data) || e.parse(data, nil) != nil {
+		return dst
+	}
+	for i := range e.parts {
+		if ref := muster.SubjectRef(e.parts[i].ref); !slices.Contains(dst, ref) {
+			dst = append(dst, ref)
+		}
+	}
+	return dst
+}

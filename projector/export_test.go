@@ -87,6 +87,7 @@ func Handle(ctx context.Context, d *Definition, tx any, ev *muster.Event) error 
 func EraseRows(tx any, codec muster.Codec, e SubjectErased, what ErasedRow) error {
 	return tx.(eraser).eraseSubject(codec, e, what)
 }
+
 // Hand is what the watchdog looks at.
 type Hand struct{ h hand }
 
