@@ -25,6 +25,10 @@ test: ## all tests on embedded brokers: needs only Go
 race: ## the same under the race detector
 	$(GO) test -race $(PACKAGES)
 
+.PHONY: adapters
+adapters: ## the KMS adapters, which are modules of their own
+	@for module in kms/*/; do echo "$$module"; (cd "$$module" && $(GO) vet ./... && $(GO) test ./...) || exit 1; done
+
 .PHONY: test-kafka
 test-kafka: ## those that use brokers on real Kafka: at MUSTER_BROKERS, or what `make kafka` started
 	@$(KAFKAD) ping "$(ADDRESSES)"
