@@ -29,7 +29,7 @@ race: ## the same under the race detector
 test-kafka: ## those that use brokers on real Kafka: at MUSTER_BROKERS, or what `make kafka` started
 	@$(KAFKAD) ping "$(ADDRESSES)"
 	@packages=$$($(ON_BROKERS)) && test -n "$$packages" && set -x && \
-	MUSTER_BROKERS="$(ADDRESSES)" MUSTER_KAFKA_REAL=1 $(GO) test -count=1 -p 1 -timeout 20m $$packages
+	MUSTER_BROKERS="$(ADDRESSES)" MUSTER_KAFKA_REAL=1 $(GO) test -count=1 -p 1 -parallel 4 -timeout 20m $$packages
 
 .PHONY: kafka
 kafka: ## start Apache Kafka on 127.0.0.1:9092, BROKERS=3 also on 9094 and 9096; needs Java 17 and Maven

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"reflect"
 	"sync"
-	"sync/atomic"
 
 	"github.com/seed-3eec0498/muster"
 )
@@ -29,8 +28,8 @@ func Open(ctx context.Context, cfg Config) (*Codec, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	cfg.warned = new(atomic.Bool)
-	c := &Codec{cfg: cfg, inner: cfg.inner()}
+	c := &Codec{cfg: cfg.filled()}
+	c.inner = c.cfg.Inner
 	c.pool.New = func() any { return &scratch{} }
 	if err := c.plans.declare(cfg.Types); err != nil {
 		return nil, err
@@ -39,6 +38,7 @@ func Open(ctx context.Context, cfg Config) (*Codec, error) {
 	c.end = end
 	c.ring = newKeyring(life, &c.cfg)
 	c.joined.Go(func() { c.ring.watch.run(life) })
+	c.joined.Go(func() { c.ring.run(life) })
 	return c, nil
 }
 
@@ -201,4 +201,5 @@ func (c *Codec) inClear(place muster.Place, data []byte, into any) error {
 var (
 	_ muster.Sealer      = (*Codec)(nil)
 	_ muster.TypeChecker = (*Codec)(nil)
+	_ muster.Attributor  = (*Codec)(nil)
 )

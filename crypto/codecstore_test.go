@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"maps"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
 
 	"github.com/seed-3eec0498/muster/crypto"
@@ -211,3 +213,61 @@ func (k *codecKMS) Unwrap(_ context.Context, generation uint32, wrapped, aad []b
 }
 
 func (*codecKMS) DestroyGeneration(context.Context, uint32) error { return nil }
+
+// cut ends all watches.
+func (s *codecStore) cut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.watchers {
+		close(w.cut)
+	}
+	clear(s.watchers)
+}
+
+func (s *codecStore) destroy(t *testing.T, subject crypto.SubjectRef) {
+	t.Helper()
+	if _, err := s.Destroy(t.Context(), subject, "e1"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *codecStore) copyFrom(other *codecStore) {
+	other.mu.Lock()
+	defer other.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.Copy(s.entries, other.entries)
+}
+
+// swapWrapped puts each subject's wrapped key under the other's id.
+func (s *codecStore) swapWrapped(a, b crypto.SubjectRef) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entries[a][0].Wrapped, s.entries[b][0].Wrapped = s.entries[b][0].Wrapped, s.entries[a][0].Wrapped
+}
+
+// retire makes a subject's key read-only.
+func (s *codecStore) retire(t *testing.T, subject crypto.SubjectRef) {
+	s.mu.Lock()
+	e := s.entries[subject][0]
+	s.mu.Unlock()
+	e.State = crypto.EntryReadOnly
+	if err := s.Replace(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func failingKMS(err error) *codecKMS {
+	k := &codecKMS{}
+	k.fail.Store(&err)
+	return k
+}
+
+func (s *codecStore) copyKEKs(other *codecStore) {
+	other.mu.Lock()
+	defer other.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	kek := crypto.KEKSubject("acme")
+	s.entries[kek] = other.entries[kek]
+}

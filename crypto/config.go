@@ -16,7 +16,7 @@ type Config struct {
 	Keys KeyStore
 	KMS  KMS
 	// SubjectKey makes references of subject ids, see [RefOf]: 32 bytes or more, secret, the same in all processes of a tenant, never changed.
-	SubjectKey []byte
+	SubjectKey Secret
 	// Tenant is bound to everything that is sealed. Empty is a tenant, too.
 	Tenant string
 	// Inner encodes what is sealed. Nil means [muster.PlainCodec].
@@ -58,27 +58,20 @@ func (c Config) Validate() error {
 	return errors.Join(faults...)
 }
 
-func (c *Config) inner() muster.Codec {
+// filled gives the configuration with its defaults in place.
+func (c Config) filled() Config {
+	c.CacheEntries, c.DestroyedEntries = cmp.Or(c.CacheEntries, 20_000), cmp.Or(c.DestroyedEntries, 1_000_000)
+	c.KeyAge, c.KeyTimeout, c.Grace = cmp.Or(c.KeyAge, time.Hour), cmp.Or(c.KeyTimeout, 5*time.Second), cmp.Or(c.Grace, 30*time.Second)
+	c.KeyMessages, c.KeyBytes = cmp.Or(c.KeyMessages, 1_000_000), cmp.Or(c.KeyBytes, 1<<30)
 	if c.Inner == nil {
-		return muster.PlainCodec{}
+		c.Inner = muster.PlainCodec{}
 	}
-	return c.Inner
-}
-
-func (c *Config) now() time.Time {
 	if c.Now == nil {
-		return time.Now()
+		c.Now = time.Now
 	}
-	return c.Now()
+	c.warned = new(atomic.Bool)
+	return c
 }
-
-func (c *Config) cacheEntries() int         { return cmp.Or(c.CacheEntries, 20_000) }
-func (c *Config) destroyedEntries() int     { return cmp.Or(c.DestroyedEntries, 1_000_000) }
-func (c *Config) keyAge() time.Duration     { return cmp.Or(c.KeyAge, time.Hour) }
-func (c *Config) keyMessages() int64        { return cmp.Or(c.KeyMessages, 1_000_000) }
-func (c *Config) keyBytes() int64           { return cmp.Or(c.KeyBytes, 1<<30) }
-func (c *Config) keyTimeout() time.Duration { return cmp.Or(c.KeyTimeout, 5*time.Second) }
-func (c *Config) grace() time.Duration      { return cmp.Or(c.Grace, 30*time.Second) }
 
 // warn tells once that ids look like something that tells who people are.
 func (c *Config) warn(id string, ref SubjectRef) {

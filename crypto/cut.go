@@ -59,6 +59,7 @@ func (c *cut) remove(i int) {
 type cutter struct {
 	plan      *plan
 	aggregate string
+	anybody   bool   // it does not matter whose a field is
 	inner     []*cut // by depth
 }
 
@@ -132,7 +133,7 @@ func (k *cutter) nested(out *cut, f *field, num protowire.Number, typ protowire.
 
 func (k *cutter) seal(out *cut, subjects []string, subject int, name string, whole []byte) error {
 	id := k.aggregate
-	if subject > 0 {
+	if subject > 0 && !k.anybody {
 		id = subjects[subject-1]
 	}
 	if id == "" {

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // structReader reads the declarations of a struct type and of all it holds, from tags with the key muster:
@@ -109,7 +110,7 @@ func (r *structReader) fields(t reflect.Type, path string) (all []tagged) {
 		tag, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		mark, marked := f.Tag.Lookup("muster")
 		name := path + "." + f.Name
-		if f.Anonymous && tag == "" && !marked {
+		if f.Anonymous && !validName(tag) && !marked {
 			if e := elem(f.Type); e.Kind() == reflect.Struct && !marshals(e) {
 				all = append(all, r.fields(e, name)...)
 				continue
@@ -122,7 +123,7 @@ func (r *structReader) fields(t reflect.Type, path string) (all []tagged) {
 			continue
 		}
 		one := tagged{field: f, json: tag}
-		if tag == "" {
+		if !validName(tag) {
 			one.json = f.Name
 		}
 		for _, word := range strings.Split(mark, ",") {
@@ -141,6 +142,13 @@ func (r *structReader) fields(t reflect.Type, path string) (all []tagged) {
 		all = append(all, one)
 	}
 	return all
+}
+
+// validName tells whether encoding/json takes a name; where it does not, the field's own is the name.
+func validName(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(c rune) bool {
+		return !strings.ContainsRune("!#$%&()*+-./:;<=>?@[]^_{|}~ ", c) && !unicode.IsLetter(c) && !unicode.IsDigit(c)
+	})
 }
 
 func (r *structReader) faultf(format string, args ...any) {

@@ -94,12 +94,14 @@ type keks struct {
 	kms    KMS
 	now    func() time.Time
 
-	mu   sync.Mutex // guards open; held while the KMS is asked, so that it is asked once
+	asking chan struct{} // has room for the one who asks the KMS, so that it is asked once
+
+	mu   sync.Mutex // guards open
 	open map[uint32]*kek
 }
 
 func newKEKs(tenant string, store KeyStore, kms KMS, now func() time.Time) *keks {
-	return &keks{tenant: tenant, store: store, kms: kms, now: now, open: map[uint32]*kek{}}
+	return &keks{tenant: tenant, store: store, kms: kms, now: now, asking: make(chan struct{}, 1), open: map[uint32]*kek{}}
 }
 
 // current gives the key-encryption key of the current generation; where there is none yet, it makes the first.
@@ -116,10 +118,7 @@ func (k *keks) current(ctx context.Context) (*kek, error) {
 
 // of gives the key-encryption key of a generation. [ErrKeyMissing] when the key store does not know it or knows that it is destroyed.
 func (k *keks) of(ctx context.Context, generation uint32) (*kek, error) {
-	k.mu.Lock()
-	have := k.open[generation]
-	k.mu.Unlock()
-	if have != nil {
+	if have := k.cached(generation); have != nil {
 		return have, nil
 	}
 	e, err := k.store.Lookup(ctx, KEKSubject(k.tenant), KEKID(generation))
@@ -144,9 +143,13 @@ func (k *keks) create(ctx context.Context, generation uint32) (Entry, error) {
 }
 
 func (k *keks) opened(ctx context.Context, e Entry) (*kek, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if have := k.open[e.Generation]; have != nil {
+	select {
+	case k.asking <- struct{}{}:
+		defer func() { <-k.asking }()
+	case <-ctx.Done():
+		return nil, ErrKeyUnavailable
+	}
+	if have := k.cached(e.Generation); have != nil {
 		return have, nil
 	}
 	if e.State == EntryDestroyed {
@@ -161,8 +164,16 @@ func (k *keks) opened(ctx context.Context, e Entry) (*kek, error) {
 	if err != nil {
 		return nil, err
 	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.open[e.Generation] = fresh
 	return fresh, nil
+}
+
+func (k *keks) cached(generation uint32) *kek {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.open[generation]
 }
 
 // drop forgets a generation.

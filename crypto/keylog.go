@@ -15,22 +15,9 @@ type KeyLog interface {
 	Append(ctx context.Context, partition int32, key, value []byte) (offset int64, err error)
 	// End gives, for each partition, the offset behind the last record that was acknowledged to anybody before the call (the high watermark).
 	End(ctx context.Context) ([]int64, error)
-	// Follow calls f, in one goroutine, with the records of all partitions from these offsets on, in the order of each partition, until ctx ends or
-	// reading fails. Batches may be empty, to tell that there is nothing more before Next.
-	Follow(ctx context.Context, from []int64, f func(KeyBatch)) error
-}
-
-// KeyBatch is a run of records of one partition.
-type KeyBatch struct {
-	Partition int32
-	Records   []KeyRecord
-	Next      int64 // everything below was given, in this batch or before
-}
-
-// KeyRecord is a record of a [KeyLog]. Its bytes are not changed and not kept by who gets it.
-type KeyRecord struct {
-	Offset     int64
-	Key, Value []byte
+	// Follow calls record with every record of all partitions from these offsets on, in the order of each partition, and next when everything below an
+	// offset of a partition was given, both in one goroutine, until ctx ends or reading fails. Key and value are not changed later.
+	Follow(ctx context.Context, from []int64, record func(partition int32, offset int64, key, value []byte), next func(partition int32, next int64)) error
 }
 
 // KeyCopy keeps what a process knows of a [KeyLog]: a row of bytes for each subject. One goroutine writes, several read beside it. What Get and Scan give

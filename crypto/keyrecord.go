@@ -73,16 +73,22 @@ func decodeMarkerRecord(subject SubjectRef, value []byte) (life uint32, receipts
 	return life, receipts, nil
 }
 
-// subjectOf gives the subject that a record is about; false when it is about none.
-func (r *KeyRecord) subjectOf() (subject SubjectRef, is bool) {
-	if r.isTick() || len(r.Key) != 16 && len(r.Key) != 32 {
-		return SubjectRef{}, false
-	}
-	return SubjectRef(r.Key[:16]), true
+// keyRecord is a record of a key topic.
+type keyRecord struct {
+	offset     int64
+	key, value []byte
 }
 
-func (r *KeyRecord) isTick() bool {
-	return len(r.Key) < 16 && strings.HasPrefix(string(r.Key), tickPrefix)
+// subjectOf gives the subject that a record is about; false when it is about none.
+func (r *keyRecord) subjectOf() (subject SubjectRef, is bool) {
+	if r.isTick() || len(r.key) != 16 && len(r.key) != 32 {
+		return SubjectRef{}, false
+	}
+	return SubjectRef(r.key[:16]), true
+}
+
+func (r *keyRecord) isTick() bool {
+	return len(r.key) < 16 && strings.HasPrefix(string(r.key), tickPrefix)
 }
 
 func tickRecord(partition int32, now time.Time) (key, value []byte) {
@@ -90,28 +96,28 @@ func tickRecord(partition int32, now time.Time) (key, value []byte) {
 }
 
 // take folds a record about this subject.
-func (r *keyRow) take(record *KeyRecord) error {
-	place := record.Offset + 1
-	if len(record.Key) == 16 {
-		if record.Value == nil { // nobody writes that: what holds is written again
+func (r *keyRow) take(record *keyRecord) error {
+	place := record.offset + 1
+	if len(record.key) == 16 {
+		if record.value == nil { // nobody writes that: what holds is written again
 			r.stale = len(r.ended) > 0
 			return nil
 		}
-		life, receipts, err := decodeMarkerRecord(r.subject, record.Value)
+		life, receipts, err := decodeMarkerRecord(r.subject, record.value)
 		if err != nil {
 			return err
 		}
 		r.takeMarker(life, receipts, place)
 		return nil
 	}
-	id := KeyID(record.Key[16:])
-	if record.Value == nil {
+	id := KeyID(record.key[16:])
+	if record.value == nil {
 		if i := r.index(id); i >= 0 { // it is no loser, so it is not to be forgotten
 			r.entries[i].stale = true
 		}
 		return nil
 	}
-	h, err := decodeEntryRecord(r.subject, record.Value)
+	h, err := decodeEntryRecord(r.subject, record.value)
 	if err != nil || h.ID != id {
 		return errKeyRecord
 	}
@@ -120,13 +126,13 @@ func (r *keyRow) take(record *KeyRecord) error {
 }
 
 // mending gives the records that say what holds, where what was written last says something else.
-func (r *keyRow) mending() (records []KeyRecord) {
+func (r *keyRow) mending() (records []keyRecord) {
 	if r.stale {
-		records = append(records, KeyRecord{Key: r.subject[:], Value: markerRecord(r.life, r.receipts())})
+		records = append(records, keyRecord{key: r.subject[:], value: markerRecord(r.life, r.receipts())})
 	}
 	for i := range r.entries {
 		if r.entries[i].stale {
-			records = append(records, KeyRecord{Key: entryKey(r.subject, r.entries[i].ID), Value: r.entries[i].record()})
+			records = append(records, keyRecord{key: entryKey(r.subject, r.entries[i].ID), value: r.entries[i].record()})
 		}
 	}
 	return records

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"sync/atomic"
+	"time"
 )
 
 // keyring holds opened data keys. What is asked for often costs one look into a map; everything else is asked of the key store, each thing once
@@ -26,17 +27,20 @@ type keyring struct {
 	flights flights
 	changes atomic.Uint64 // destructions heard of
 	stats   counters
+
+	zero   time.Time    // of clock
+	coarse atomic.Int64 // clock, as of a moment ago; run sets it, so that whoever seals need not ask for the time
 }
 
 const shards = 32
 
 func newKeyring(ctx context.Context, cfg *Config) *keyring {
 	r := &keyring{
-		cfg: cfg, store: cfg.Keys, ctx: ctx, seed: maphash.MakeSeed(), gone: newGoneKeys(cfg.destroyedEntries(), cfg.now),
-		keks: newKEKs(cfg.Tenant, cfg.Keys, cfg.KMS, cfg.now),
+		cfg: cfg, store: cfg.Keys, ctx: ctx, seed: maphash.MakeSeed(), gone: newGoneKeys(cfg.DestroyedEntries, cfg.Now),
+		keks: newKEKs(cfg.Tenant, cfg.Keys, cfg.KMS, cfg.Now),
 	}
-	r.watch = newWatch(r)
-	each := (cfg.cacheEntries() + shards - 1) / shards
+	r.watch, r.zero = newWatch(r), cfg.Now()
+	each := (cfg.CacheEntries + shards - 1) / shards
 	for i := range shards {
 		r.names[i] = newShelf[string, *subjectKeys](each, nil)
 		r.refs[i] = newShelf[SubjectRef](each, func(s *subjectKeys) { s.out.Store(true) })
@@ -53,16 +57,52 @@ func (r *keyring) refShelf(ref *SubjectRef) *shelf[SubjectRef, *subjectKeys] {
 	return r.refs[ref[0]%shards]
 }
 
+// clock gives the time as a number.
+func (r *keyring) clock() int64 { return int64(r.cfg.Now().Sub(r.zero)) }
+
+// run keeps the coarse clock until ctx ends.
+func (r *keyring) run(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		r.coarse.Store(r.clock())
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// usable tells whether a cached key may be used now.
+func (r *keyring) usable(k *openKey) bool {
+	return !k.revoked.Load() && r.coarse.Load()-k.loaded < int64(r.cfg.KeyAge) && r.watch.covers(k)
+}
+
+// forget drops all keys.
+func (r *keyring) forget() {
+	for i := range shards {
+		r.names[i].empty()
+		for _, s := range r.refs[i].empty() {
+			s.out.Store(true)
+			s.revoke(func(*openKey) bool { return true })
+		}
+	}
+}
+
 // sealing gives the key a subject's data is sealed with now; where it has none, it makes one.
 func (r *keyring) sealing(id string, size int) (*openKey, error) {
 	if s, ok := r.nameShelf(id).get(id); ok && !s.out.Load() {
-		if k := s.active.Load(); k != nil && !k.revoked.Load() && r.watch.covers(k) && k.spend(r.cfg, size) {
+		if k := s.active.Load(); k != nil && r.usable(k) && k.spend(r.cfg, size) {
 			r.stats.hits.Add(1)
 			return k, nil
 		}
 	}
 	r.stats.misses.Add(1)
 	s := r.named(id)
+	if r.clock() < s.erased.Load() {
+		return nil, r.fault(ErrShredded)
+	}
 	k, err := r.flights.do(keyName{ref: s.ref}, func() (*openKey, error) { return r.active(s) })
 	if err != nil {
 		return nil, r.fault(err)
@@ -75,7 +115,7 @@ func (r *keyring) sealing(id string, size int) (*openKey, error) {
 func (r *keyring) opening(ref *SubjectRef, id KeyID) (*openKey, error) {
 	s, ok := r.refShelf(ref).get(*ref)
 	if ok {
-		if k := s.find(&id); k != nil && !k.revoked.Load() && r.watch.covers(k) {
+		if k := s.find(&id); k != nil && r.usable(k) {
 			r.stats.hits.Add(1)
 			return k, nil
 		}
@@ -117,12 +157,21 @@ func (r *keyring) referred(ref SubjectRef) *subjectKeys {
 
 // active asks for the key to seal with.
 func (r *keyring) active(s *subjectKeys) (*openKey, error) {
-	ctx, done := context.WithTimeout(r.ctx, r.cfg.keyTimeout())
+	ctx, done := context.WithTimeout(r.ctx, r.cfg.KeyTimeout)
 	defer done()
+	if ctx.Err() != nil { // closed
+		return nil, ErrKeyUnavailable
+	}
 	session, changes := r.watch.session(), r.changes.Load()
 	e, err := r.store.Active(ctx, s.ref)
 	if errors.Is(err, ErrKeyMissing) {
 		e, err = r.create(ctx, s.ref)
+	}
+	if err == nil && e.State != EntryActive { // between two versions
+		err = ErrKeyUnavailable
+	}
+	if errors.Is(err, ErrShredded) {
+		s.erased.Store(r.clock() + int64(missingFor))
 	}
 	if err != nil {
 		return nil, err
@@ -146,16 +195,23 @@ func (r *keyring) create(ctx context.Context, ref SubjectRef) (Entry, error) {
 	}
 	defer clear(key)
 	r.stats.created.Add(1)
-	return r.store.PutIfAbsent(ctx, Entry{
+	held, err := r.store.PutIfAbsent(ctx, Entry{
 		Subject: ref, ID: id, Version: 1, State: EntryActive, Generation: wrapping.generation,
-		Wrapped: wrapping.wrap(ref, id, key), Created: r.cfg.now(),
+		Wrapped: wrapping.wrap(ref, id, key), Created: r.cfg.Now(),
 	})
+	if err != nil {
+		return Entry{}, err
+	}
+	return r.keks.settle(ctx, held, id, key, wrapping)
 }
 
 // lookup asks for a key to open with.
 func (r *keyring) lookup(name keyName) (*openKey, error) {
-	ctx, done := context.WithTimeout(r.ctx, r.cfg.keyTimeout())
+	ctx, done := context.WithTimeout(r.ctx, r.cfg.KeyTimeout)
 	defer done()
+	if ctx.Err() != nil { // closed
+		return nil, ErrKeyUnavailable
+	}
 	session, changes := r.watch.session(), r.changes.Load()
 	e, err := r.store.Lookup(ctx, name.ref, name.id)
 	switch {
@@ -175,13 +231,13 @@ func (r *keyring) lookup(name keyName) (*openKey, error) {
 // where anything was, it serves this once.
 func (r *keyring) keep(ctx context.Context, e Entry, s *subjectKeys, session, changes uint64) (*openKey, error) {
 	k := s.find(&e.ID)
-	if k == nil || k.revoked.Load() || k.spent(r.cfg, r.cfg.now()) {
+	if k == nil || k.revoked.Load() || k.spent(r.cfg, r.clock()) {
 		var err error
 		if k, err = r.unwrap(ctx, e); err != nil {
 			return nil, err
 		}
 	}
-	k.checked.Store(r.watch.clock())
+	k.checked.Store(r.clock())
 	k.session.Store(session)
 	s.put(k)
 	if changes != r.changes.Load() {
@@ -194,7 +250,7 @@ func (r *keyring) keep(ctx context.Context, e Entry, s *subjectKeys, session, ch
 }
 
 func (r *keyring) unwrap(ctx context.Context, e Entry) (*openKey, error) {
-	begin := r.cfg.now()
+	begin := r.cfg.Now()
 	wrapping, err := r.keks.of(ctx, e.Generation)
 	if err != nil {
 		return nil, err
@@ -208,10 +264,9 @@ func (r *keyring) unwrap(ctx context.Context, e Entry) (*openKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := r.cfg.now()
 	r.stats.unwraps.Add(1)
-	r.cfg.Observe.unwrapped(now.Sub(begin))
-	return &openKey{dek: d, subject: e.Subject, life: e.Life, loaded: now}, nil
+	r.cfg.Observe.unwrapped(r.cfg.Now().Sub(begin))
+	return &openKey{dek: d, subject: e.Subject, life: e.Life, loaded: r.clock()}, nil
 }
 
 // heard acts on what happened in the key store.
@@ -242,6 +297,7 @@ func (r *keyring) heard(c KeyChange) {
 			s.revoke(func(k *openKey) bool { return k.id == e.ID })
 		}
 	case ok: // a newer key may be the one to seal with
+		s.erased.Store(0)
 		if k := s.active.Load(); k != nil && (k.id == e.ID) != (e.State == EntryActive) {
 			s.active.CompareAndSwap(k, nil)
 		}

@@ -26,6 +26,7 @@ type member struct {
 type objectCutter struct {
 	plan      *plan
 	aggregate string
+	anybody   bool // it does not matter whose a field is
 }
 
 func (k *objectCutter) object(out *cut, o *object, data []byte, depth int) error {
@@ -54,7 +55,7 @@ func (k *objectCutter) object(out *cut, o *object, data []byte, depth int) error
 			return nil
 		}
 		id := k.aggregate
-		if subject > 0 {
+		if subject > 0 && !k.anybody {
 			id = ids[subject-1]
 		}
 		if id == "" {

@@ -64,7 +64,7 @@ func (c *Codec) Stats() Stats {
 	}
 	s.Destroyed = c.ring.gone.len()
 	if s.Live = c.ring.watch.session() != 0; !s.Live {
-		s.Behind = time.Duration(c.ring.watch.clock() - c.ring.watch.cut.Load())
+		s.Behind = time.Duration(c.ring.clock() - c.ring.watch.cut.Load())
 	}
 	return s
 }

@@ -2,6 +2,7 @@ package crypto
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/seed-3eec0498/muster"
 )
@@ -101,4 +102,16 @@ func (c *Codec) Likeness(dst, data []byte) []byte {
 	return append(dst, e.clear...)
 }
 
-func (r *keyring) forget() {}
+// Subjects implements [muster.Attributor].
+func (c *Codec) Subjects(dst []muster.SubjectRef, data []byte) []muster.SubjectRef {
+	var e envelope
+	if !isSealed(data) || e.parse(data, nil) != nil {
+		return dst
+	}
+	for i := range e.parts {
+		if ref := muster.SubjectRef(e.parts[i].ref); !slices.Contains(dst, ref) {
+			dst = append(dst, ref)
+		}
+	}
+	return dst
+}

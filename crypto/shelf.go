@@ -84,3 +84,15 @@ func (s *shelf[K, V]) len() int {
 	defer s.mu.RUnlock()
 	return len(s.byKey)
 }
+
+// empty drops everything and gives it.
+func (s *shelf[K, V]) empty() (all []V) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, slot := range s.ring {
+		all = append(all, slot.value)
+	}
+	clear(s.byKey)
+	s.ring, s.hand = nil, 0
+	return all
+}

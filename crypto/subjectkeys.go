@@ -4,7 +4,6 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // maxVersions is how many keys of one subject are kept open; a subject has a new one every few months.
@@ -15,6 +14,7 @@ type subjectKeys struct {
 	ref    SubjectRef
 	out    atomic.Bool                // not on the shelf any more: nobody would tell it of changes
 	active atomic.Pointer[openKey]    // to seal with; nil: to be asked for
+	erased atomic.Int64               // until when it is believed that nothing is sealed for it any more; on the ring's clock
 	keys   atomic.Pointer[[]*openKey] // replaced as a whole, under mu
 
 	mu sync.Mutex
@@ -25,7 +25,7 @@ type openKey struct {
 	*dek
 	subject SubjectRef
 	life    uint32
-	loaded  time.Time
+	loaded  int64         // when it was opened, on the ring's clock
 	session atomic.Uint64 // of the watch that ran when the key store was last asked about it; 0: none did
 	checked atomic.Int64  // when that was
 	revoked atomic.Bool   // it is not to be used any more
@@ -84,11 +84,11 @@ func (s *subjectKeys) change(f func([]*openKey) []*openKey) {
 }
 
 // spent tells whether a key has to be opened anew.
-func (k *openKey) spent(cfg *Config, now time.Time) bool {
-	return k.messages.Load() >= cfg.keyMessages() || k.bytes.Load() >= cfg.keyBytes() || now.Sub(k.loaded) >= cfg.keyAge()
+func (k *openKey) spent(cfg *Config, now int64) bool {
+	return k.messages.Load() >= cfg.KeyMessages || k.bytes.Load() >= cfg.KeyBytes || now-k.loaded >= int64(cfg.KeyAge)
 }
 
 // spend counts a message; false when the key has to be opened anew first.
 func (k *openKey) spend(cfg *Config, size int) bool {
-	return k.messages.Add(1) <= cfg.keyMessages() && k.bytes.Add(int64(size)) <= cfg.keyBytes()
+	return k.messages.Add(1) <= cfg.KeyMessages && k.bytes.Add(int64(size)) <= cfg.KeyBytes
 }

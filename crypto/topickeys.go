@@ -127,9 +127,9 @@ func (k *TopicKeys) follow(ctx context.Context) {
 		k.mu.Lock()
 		from := append([]int64(nil), k.next...)
 		k.mu.Unlock()
-		err := k.log.Follow(ctx, from, func(b KeyBatch) {
+		err := k.log.Follow(ctx, from, k.take, func(partition int32, next int64) {
 			failures, pause = 0, followPause
-			k.take(b)
+			k.passed(partition, next)
 		})
 		if ctx.Err() != nil {
 			break
@@ -166,31 +166,29 @@ func (k *TopicKeys) announceLocked() {
 	k.moved = make(chan struct{})
 }
 
-// take folds a batch into the copy.
-func (k *TopicKeys) take(b KeyBatch) {
-	now := time.Now()
-	changed := false
-	for i := range b.Records {
-		r := &b.Records[i]
-		switch subject, is := r.subjectOf(); {
-		case is:
-			changed = true
-			k.fold(subject, r)
-		case !r.isTick():
-			changed = true
-		}
+// take folds a record into the copy.
+func (k *TopicKeys) take(partition int32, offset int64, key, value []byte) {
+	r := &keyRecord{offset: offset, key: key, value: value}
+	if subject, is := r.subjectOf(); is {
+		k.fold(subject, r)
 	}
+	if !r.isTick() {
+		k.mu.Lock()
+		k.change[partition] = time.Now()
+		k.mu.Unlock()
+	}
+}
+
+// passed tells everybody that all below an offset is in the copy.
+func (k *TopicKeys) passed(partition int32, next int64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if changed {
-		k.change[b.Partition] = now
-	}
-	k.next[b.Partition] = max(k.next[b.Partition], b.Next)
+	k.next[partition] = max(k.next[partition], next)
 	k.trouble = nil
 	k.announceLocked()
 }
 
-func (k *TopicKeys) fold(subject SubjectRef, record *KeyRecord) {
+func (k *TopicKeys) fold(subject SubjectRef, record *keyRecord) {
 	row, err := k.known(subject)
 	if err == nil {
 		err = row.take(record)
@@ -209,11 +207,11 @@ func (k *TopicKeys) fold(subject SubjectRef, record *KeyRecord) {
 	k.mu.Unlock()
 	if err != nil {
 		k.logger.Error("a record of the key topic cannot be used; its subject has no keys until it is mended", "subject_ref", fmt.Sprintf("%x", subject[:]),
-			"offset", record.Offset, "error", err)
+			"offset", record.offset, "error", err)
 		k.watchers.cut(unavailable(err))
 		return
 	}
-	k.watchers.tell(bytes, record.Offset)
+	k.watchers.tell(bytes, record.offset)
 }
 
 // known gives what the copy says of a subject.

@@ -215,7 +215,7 @@ func (k *TopicKeys) mend(ctx context.Context, subject SubjectRef) error {
 			return nil
 		}
 		for _, record := range records {
-			if err := k.append(ctx, subject, record.Key, record.Value); err != nil {
+			if err := k.append(ctx, subject, record.key, record.value); err != nil {
 				return err
 			}
 		}

@@ -5,23 +5,27 @@ import (
 	"errors"
 	"slices"
 	"sync"
-
-	"github.com/seed-3eec0498/muster/crypto"
 )
+
+type topicRecord struct {
+	Offset     int64
+	Key, Value []byte
+}
 
 // topicLog is a compacted topic in memory, as several processes see it.
 type topicLog struct {
 	mu      sync.Mutex // guards all
-	records [][]crypto.KeyRecord
+	records [][]topicRecord
 	ends    []int64
 	changed chan struct{}
-	broken  error                  // every call gives it
-	follows map[chan struct{}]bool // who follows is cut when it is closed
-	appends func(partition int32, r crypto.KeyRecord) error
+	broken  error                     // every call gives it
+	follows map[chan struct{}]bool    // who follows is cut when it is closed
+	ahead   func(r topicRecord) error // called before the next append, once
+	behind  func(r topicRecord)       // called after each append
 }
 
 func newTopicLog(partitions int) *topicLog {
-	return &topicLog{records: make([][]crypto.KeyRecord, partitions), ends: make([]int64, partitions), changed: make(chan struct{}), follows: map[chan struct{}]bool{}}
+	return &topicLog{records: make([][]topicRecord, partitions), ends: make([]int64, partitions), changed: make(chan struct{}), follows: map[chan struct{}]bool{}}
 }
 
 func (l *topicLog) wakeLocked() {
@@ -32,16 +36,20 @@ func (l *topicLog) wakeLocked() {
 func (l *topicLog) Partitions() int32 { return int32(len(l.records)) }
 
 func (l *topicLog) Append(ctx context.Context, p int32, key, value []byte) (int64, error) {
-	r := crypto.KeyRecord{Key: slices.Clone(key), Value: slices.Clone(value)}
+	r := topicRecord{Key: slices.Clone(key), Value: slices.Clone(value)}
 	l.mu.Lock()
-	hook := l.appends
+	ahead := l.ahead
+	l.ahead = nil
 	l.mu.Unlock()
-	if hook != nil {
-		if err := hook(p, r); err != nil {
+	if ahead != nil {
+		if err := ahead(r); err != nil {
 			return 0, err
 		}
 	}
 	l.mu.Lock()
+	if l.behind != nil {
+		defer l.behind(r)
+	}
 	defer l.mu.Unlock()
 	if err := errors.Join(ctx.Err(), l.broken); err != nil {
 		return 0, err
@@ -59,7 +67,7 @@ func (l *topicLog) End(ctx context.Context) ([]int64, error) {
 	return slices.Clone(l.ends), errors.Join(ctx.Err(), l.broken)
 }
 
-func (l *topicLog) Follow(ctx context.Context, from []int64, f func(crypto.KeyBatch)) error {
+func (l *topicLog) Follow(ctx context.Context, from []int64, record func(int32, int64, []byte, []byte), passed func(int32, int64)) error {
 	next := slices.Clone(from)
 	cut := make(chan struct{})
 	l.mu.Lock()
@@ -73,27 +81,28 @@ func (l *topicLog) Follow(ctx context.Context, from []int64, f func(crypto.KeyBa
 	}()
 	for {
 		l.mu.Lock()
-		var batches []crypto.KeyBatch
+		var all [][]topicRecord
+		ends := slices.Clone(l.ends)
 		for p := range next {
-			at := slices.IndexFunc(l.records[p], func(r crypto.KeyRecord) bool { return r.Offset >= next[p] })
-			b := crypto.KeyBatch{Partition: int32(p), Next: l.ends[p]}
-			if at >= 0 {
-				b.Records = slices.Clone(l.records[p][at:])
+			var some []topicRecord
+			if at := slices.IndexFunc(l.records[p], func(r topicRecord) bool { return r.Offset >= next[p] }); at >= 0 {
+				some = slices.Clone(l.records[p][at:])
 			}
-			if b.Next > next[p] {
-				batches = append(batches, b)
-			}
+			all = append(all, some)
 		}
 		changed, broken := l.changed, l.broken
 		l.mu.Unlock()
 		if broken != nil {
 			return broken
 		}
-		for _, b := range batches {
-			next[b.Partition] = b.Next
-			f(b)
-		}
-		if len(batches) > 0 {
+		if !slices.Equal(ends, next) {
+			for p, some := range all {
+				for _, r := range some {
+					record(int32(p), r.Offset, r.Key, r.Value)
+				}
+				passed(int32(p), ends[p])
+			}
+			next = ends
 			continue
 		}
 		select {
@@ -115,7 +124,7 @@ func (l *topicLog) compact() {
 		for _, r := range l.records[p] {
 			last[string(r.Key)] = r.Offset
 		}
-		l.records[p] = slices.DeleteFunc(l.records[p], func(r crypto.KeyRecord) bool { return r.Offset < last[string(r.Key)] || r.Value == nil })
+		l.records[p] = slices.DeleteFunc(l.records[p], func(r topicRecord) bool { return r.Offset < last[string(r.Key)] || r.Value == nil })
 	}
 }
 
@@ -138,6 +147,20 @@ func (l *topicLog) cut(followers int) {
 	}
 }
 
+// before has f called before the next append.
+func (l *topicLog) before(f func(r topicRecord) error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ahead = f
+}
+
+// after has f called after each append from now on.
+func (l *topicLog) after(f func(r topicRecord)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.behind = f
+}
+
 // breakDown has every call fail from now on; nil mends it.
 func (l *topicLog) breakDown(err error) {
 	l.mu.Lock()
@@ -147,7 +170,7 @@ func (l *topicLog) breakDown(err error) {
 }
 
 // held gives all records with a value that the topic still has.
-func (l *topicLog) held() (all []crypto.KeyRecord) {
+func (l *topicLog) held() (all []topicRecord) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for p := range l.records {

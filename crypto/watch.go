@@ -11,17 +11,13 @@ import (
 //	live > 0  <=>  everything the key store does is heard of since that session began
 type watch struct {
 	ring *keyring
-	zero time.Time
 
 	live atomic.Uint64 // number of the session that runs; 0: none
 	last atomic.Uint64 // number of the last session that ran
 	cut  atomic.Int64  // when that ended, on clock
 }
 
-func newWatch(r *keyring) *watch { return &watch{ring: r, zero: r.cfg.now()} }
-
-// clock gives the time as a number.
-func (w *watch) clock() int64 { return int64(w.ring.cfg.now().Sub(w.zero)) }
+func newWatch(r *keyring) *watch { return &watch{ring: r} }
 
 func (w *watch) session() uint64 { return w.live.Load() }
 
@@ -35,7 +31,7 @@ func (w *watch) covers(k *openKey) bool {
 	if session != 0 && session == w.last.Load() {
 		known = max(known, w.cut.Load())
 	}
-	return w.clock()-known <= int64(w.ring.cfg.grace())
+	return w.ring.clock()-known <= int64(w.ring.cfg.Grace)
 }
 
 // run watches until ctx ends, again and again.
@@ -48,7 +44,7 @@ func (w *watch) run(ctx context.Context) {
 			cfg.Observe.watch(true, nil)
 		}, w.ring.heard)
 		if w.live.Load() == number {
-			w.cut.Store(w.clock())
+			w.cut.Store(w.ring.clock())
 		}
 		w.live.Store(0)
 		if ctx.Err() != nil {
@@ -57,7 +53,7 @@ func (w *watch) run(ctx context.Context) {
 		cfg.Observe.watch(false, err)
 		select {
 		case <-ctx.Done():
-		case <-time.After(cfg.grace() / 30):
+		case <-time.After(cfg.Grace / 30):
 		}
 	}
 }

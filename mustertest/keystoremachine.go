@@ -287,7 +287,9 @@ func (m *keyMachine) follow() {
 
 func (m *keyMachine) unfollow() {
 	m.cancel()
-	<-m.ended
+	if err := <-m.ended; err == nil {
+		m.Errorf("a watch that ends with its context gives no error")
+	}
 }
 
 // hear waits until the watch has told a destruction.

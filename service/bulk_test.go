@@ -130,7 +130,7 @@ func longEnough() int {
 	if os.Getenv("MUSTER_SOAK") != "" {
 		return 2_000_000
 	}
-	return 50_000
+	return 15_000
 }
 
 // Folding in memory and storing piece by piece give the same bytes. A recovery that is killed half-way goes on where it was.
