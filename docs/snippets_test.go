@@ -41,31 +41,41 @@ func snippetOfViews(ctx context.Context, brokers []string, dir string) (*service
 	})
 
 	svc, err := service.Open(ctx, service.Config{Name: "bank-views", Brokers: brokers, DataDir: dir}, totals)
+	_ = err
 	return svc, err
 }
 
 // projections.md
 func snippetOfReading(ctx context.Context, svc *service.Service, totals *projector.View[total], show func(projector.RowChange[total]) error) []any {
 	row, err := totals.Get(ctx, svc.Views(), "acc-1")
+	_ = err
 	page, err := totals.Scan(ctx, svc.Views(), projector.Prefix("acc-"), projector.Limit(50)) // the next page: PageToken(page.Token)
+	_ = err
 	some := page
 	page, err = totals.ByIndex(ctx, svc.Views(), "size", "large")
+	_ = err
 	all, err := totals.Count(ctx, svc.Views(), "in")
+	_ = err
 	err = totals.Watch(ctx, svc.Views(), func(c projector.RowChange[total]) error { return show(c) }) // rows as they are, then as they change
+	_ = err
 	return []any{row, some, page, all, err}
 }
 
 // projections.md
 func snippetOfWaiting(ctx context.Context, svc *service.Service, totals *projector.View[total], in *bankpb.DepositMoney) []any {
 	_, err := bank.Deposit.Call(ctx, svc.Client(), "acc-1", in, muster.WaitFor(totals)) // returns when totals has it
-	row, err := totals.Get(ctx, svc.Views(), "acc-1")                                   // so this has it
+	_ = err
+	row, err := totals.Get(ctx, svc.Views(), "acc-1") // so this has it
+	_ = err
 	return []any{row, err}
 }
 
 // projections.md
 func snippetOfMending(ctx context.Context, svc *service.Service) []any {
 	letters, err := svc.Operator().Letters(ctx, projector.LetterQuery{Scope: projector.Scope{Projection: "totals"}})
+	_ = err
 	err = svc.Operator().RetryAll(ctx, projector.Scope{Projection: "totals"})
+	_ = err
 	return []any{letters, err}
 }
 
@@ -74,8 +84,11 @@ func snippetOfVersions(ctx context.Context, cfg service.Config, totals, totals2 
 	v1 := totals(projector.Version(1))
 	v2 := totals2(projector.Version(2), projector.Switch(projector.SwitchByHand))
 	svc, err := service.Open(ctx, cfg, v1, v2) // deploy both
+	_ = err
 	err = svc.Operator().AwaitReady(ctx, "totals@2", 0)
+	_ = err
 	err = svc.Operator().Serve(ctx, "totals", 2) // and Serve(ctx, "totals", 1) goes back
+	_ = err
 	return err
 }
 
@@ -87,6 +100,7 @@ func snippetOfTables(ctx context.Context, pool *pgxpool.Pool, cfg service.Config
 		return err
 	})
 	svc, err := service.Open(ctx, cfg, account, statement)
+	_ = err
 	return svc, err
 }
 
@@ -116,10 +130,15 @@ func snippetOfPublic() service.Part {
 // queries.md
 func snippetOfQueries(ctx context.Context, svc *service.Service, totals *projector.View[total], receipt muster.Receipt) []any {
 	row, err := totals.Get(ctx, svc.Views(), "acc-1") // inside of the service
+	_, _ = row, err
 	page, err := totals.Scan(ctx, svc.Views(), projector.Prefix("acc-"), projector.Limit(50))
-	client, err := viewhttp.NewClient("http://totals.internal:8080", nil)            // from any other process
+	_ = err
+	client, err := viewhttp.NewClient("http://totals.internal:8080", nil) // from any other process
+	_ = err
 	row, err = totals.Get(ctx, client, "acc-1", projector.AtLeast(receipt.Position)) // read your own write
-	err = totals.AwaitIn(ctx, client, receipt.Position)                              // or wait for it alone
+	_ = err
+	err = totals.AwaitIn(ctx, client, receipt.Position) // or wait for it alone
+	_ = err
 	return []any{row, page, err}
 }
 
