@@ -113,7 +113,10 @@ func (f *fleet) load() (stop func()) {
 	go func() {
 		defer close(ended)
 		for n := 0; ctx.Err() == nil; n++ {
-			if _, err := f.deposit(bounded(f.t), fmt.Sprintf("acc-%02d", n%storyAccounts), int64(n%storyAccounts+1)); err != nil {
+			each, done := context.WithTimeout(context.WithoutCancel(ctx), patience) // the last one ends, too
+			_, err := f.deposit(each, fmt.Sprintf("acc-%02d", n%storyAccounts), int64(n%storyAccounts+1))
+			done()
+			if err != nil {
 				f.t.Errorf("a deposit beside the workers: %v", err)
 				return
 			}
