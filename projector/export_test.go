@@ -83,6 +83,11 @@ func Handle(ctx context.Context, d *Definition, tx any, ev *muster.Event) error 
 	return h(ctx, tx, muster.PlainCodec{}, ev)
 }
 
+// EraseRows does what an erasure does to the rows of a batch.
+func EraseRows(tx any, codec muster.Codec, e SubjectErased, what ErasedRow) error {
+	return tx.(eraser).eraseSubject(codec, e, what)
+}
+
 // Hand is what the watchdog looks at.
 type Hand struct{ h hand }
 

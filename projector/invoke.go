@@ -143,6 +143,7 @@ func (w *worker) call(batch Batch, checked Checked, run handler, ev *muster.Even
 	ctx := muster.WithMeta(w.hand.context(w.ctx), &ev.Meta)
 	w.hand.begin(ev)
 	w.running.Key, w.running.ID, w.running.Replayed = key, w.idOf(ev), ev.Offset < s.mark
+	w.running.Personal = w.personal
 	err = w.guarded(ctx, batch, run, ev)
 	if checked != nil {
 		err = checked.After(w.ctx, err)
@@ -178,6 +179,10 @@ func (w *worker) failureOf(err error) *failure {
 	if _, is := errors.AsType[*overrun](err); is {
 		f.reason = ReasonDeadline
 		f.err = fmt.Errorf("the function did not return within its deadline: %w", err)
+		return f
+	}
+	if classified := sealed(err); classified != nil {
+		return classified
 	}
 	return f
 }

@@ -52,6 +52,7 @@ const (
 // NewView begins a view. Give it functions with [On] and [OnOthers].
 func NewView[V any](name string, opts ...Option) *View[V] {
 	v := &View[V]{definition: NewDefinition(name, opts...), shape: shapeOf[V]()}
+	v.folds = true
 	if err := v.value.Check(); err != nil {
 		v.faultf("rows: %v", err)
 	}
@@ -110,6 +111,11 @@ func (v *View[V]) indexNames() []string {
 		names[i] = v.indexes[i].name
 	}
 	return names
+}
+
+// CheckTypes asks the codec about the type of the rows.
+func (v *View[V]) CheckTypes(codec muster.Codec) error {
+	return v.value.CheckType(codec, "view "+v.String())
 }
 
 func (v *View[V]) merges() bool { return v.merge != nil }

@@ -30,22 +30,23 @@ type worker struct {
 	abandoned atomic.Bool
 
 	// What follows belongs to the worker.
-	sources []source       // in the order of shard.Sources
-	index   map[Source]int // into sources
-	last    int            // the source of the item before, which mostly is that of the next one
-	acts    int64          // the last act that is done
-	taken   *orders        // what was last looked at
-	paused  bool           // as of taken
-	stop    *stopped       // why the shard does not go on
-	skip    *act           // an act to skip that waits for its event
-	carry   []Item         // events of a command that is not there in full, cloned
-	torn    []bool         // by source; see cut
-	stage   stage          // what the batch in hand adds
-	text    textSlab       // of running
-	running Running        // the same for all events, filled in for each
-	moved   bool           // a commit succeeded since the claim
-	idle    *time.Timer    // ends waiting for more when there is something to commit, or carried events to give up waiting for the rest of
-	idled   atomic.Bool    // it has
+	sources  []source       // in the order of shard.Sources
+	index    map[Source]int // into sources
+	last     int            // the source of the item before, which mostly is that of the next one
+	acts     int64          // the last act that is done
+	taken    *orders        // what was last looked at
+	paused   bool           // as of taken
+	stop     *stopped       // why the shard does not go on
+	skip     *act           // an act to skip that waits for its event
+	carry    []Item         // events of a command that is not there in full, cloned
+	torn     []bool         // by source; see cut
+	stage    stage          // what the batch in hand adds
+	text     textSlab       // of running
+	running  Running        // the same for all events, filled in for each
+	personal func(any) bool // see Running.Personal
+	moved    bool           // a commit succeeded since the claim
+	idle     *time.Timer    // ends waiting for more when there is something to commit, or carried events to give up waiting for the rest of
+	idled    atomic.Bool    // it has
 }
 
 // source is what a worker knows of one of its sources.
@@ -93,6 +94,9 @@ func newWorker(ctx context.Context, h *held, stop *stopped) *worker {
 	w.ctx, w.cancel = context.WithCancel(ctx)
 	w.intake.parent = w.ctx
 	w.running.Shard = h.shard
+	if sealer, seals := w.r.config.Codec.(muster.Sealer); seals && !w.d.discloses {
+		w.personal = sealer.Personal
+	}
 	w.torn = make([]bool, len(h.shard.Sources))
 	w.stage.places = make([]place, len(h.shard.Sources))
 	for i, s := range h.shard.Sources {
@@ -313,7 +317,11 @@ func (w *worker) storeFault(what string, err error) error {
 	if errors.Is(err, ErrUnfit) {
 		return &stopped{reason: ReasonStore, err: fmt.Errorf("projection %s: %s: %w", w.shard, what, err)}
 	}
-	return &faulty{ReasonStore, fmt.Errorf("projection %s: %s: %w", w.shard, what, err)}
+	reason := ReasonStore
+	if class := muster.PayloadFaultOf(err); class.Passing() {
+		reason = class.Reason()
+	}
+	return &faulty{reason, fmt.Errorf("projection %s: %s: %w", w.shard, what, err)}
 }
 
 // Unwrap gives the cause.

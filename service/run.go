@@ -102,7 +102,7 @@ func (s *Service) Ready() error {
 	if err := s.unstopped(); err != nil {
 		return err
 	}
-	if err := s.reading(); err != nil {
+	if err := errors.Join(s.reading(), s.privacyReady()); err != nil {
 		return err
 	}
 	for _, o := range s.owners {
