@@ -123,8 +123,13 @@ func (q *Query) has(key string) bool {
 // Watch implements [Reader] for what is held in this process: a key, a prefix or a range. It ends with an error when nothing of the view is held
 // any more. A row that has changed several times is shown as it is then; one that came and went may be shown as deleted only.
 func (s *Store) Watch(ctx context.Context, q Query, fn func(Update) error) error {
-	if q.Index != "" || q.Counter != "" || q.Token != "" || q.Reverse {
-		return muster.Errorf(muster.InvalidArgument, "view %s: a key, a prefix or a range can be watched; leave index, counter, page token and order out", q.View)
+	switch {
+	case q.Index != "":
+		return muster.Errorf(muster.InvalidArgument, "view %s: an index cannot be watched; watch the rows, and read index %q again when one of them changes", q.View, q.Index)
+	case q.Counter != "":
+		return muster.Errorf(muster.InvalidArgument, "view %s: a counter cannot be watched; watch the rows, and read counter %q again when one of them changes", q.View, q.Counter)
+	case q.Token != "" || q.Reverse:
+		return muster.Errorf(muster.InvalidArgument, "view %s: a key, a prefix or a range can be watched; leave page token and order out", q.View)
 	}
 	q.Limit = MaxPageRows
 	if err := q.check(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/seed-3eec0498/muster"
@@ -175,6 +176,23 @@ func TestWatchEnds(t *testing.T) {
 		end(h)
 		if err := <-ended; muster.CodeOf(err) != muster.Unavailable {
 			t.Fatalf("it ended with %v", err)
+		}
+	}
+}
+
+// What cannot be watched is refused with what can be done.
+func TestWhatCannotBeWatched(t *testing.T) {
+	v := projector.NewView[total]("totals")
+	s := openStore(t, projector.StoreConfig{Views: []projector.AnyView{v}})
+	for want, q := range map[string]projector.Query{
+		`read index "size" again`:      {View: "totals", Index: "size", Key: "large"},
+		`read counter "in" again`:      {View: "totals", Counter: "in"},
+		"leave page token and order":   {View: "totals", Reverse: true},
+		"leave page token and order o": {View: "totals", Token: "t"},
+	} {
+		err := s.Watch(t.Context(), q, func(projector.Update) error { return nil })
+		if muster.CodeOf(err) != muster.InvalidArgument || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v; want %q", q, err, want)
 		}
 	}
 }

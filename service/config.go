@@ -67,6 +67,9 @@ type Config struct {
 	// Recovery says how state that is not in DataDir comes back.
 	Recovery Recovery
 
+	// ViewStore says how much memory the rows of views take beside the disk, and what is left free of that.
+	ViewStore ViewStore
+
 	// Retry bounds how often and how long a command is tried again whose handler asked for it. Its zero value means 10 times within a minute.
 	Retry muster.RetryPolicy
 	// GroupRetry is what holds instead of Retry in the groups it names, where a service owns several.
@@ -141,6 +144,9 @@ func (c Config) Validate() error {
 		}
 	}
 	c.Recovery.validate(fault)
+	if err := c.ViewStore.config().Validate(); err != nil {
+		fault("ViewStore: %v", err)
+	}
 	for _, n := range []struct {
 		name       string
 		value, top int

@@ -64,11 +64,10 @@ func (s *Service) openProjections(ctx context.Context, parts []projector.Part) (
 		return err
 	}
 	if views := viewsOf(parts); len(views) > 0 {
-		s.views, err = projector.OpenStore(projector.StoreConfig{
-			Views: views, Codec: s.cfg.codec(), Dir: filepath.Join(s.cfg.DataDir, "views"), Logger: s.log,
-			Observe: projector.StoreObserve{Rebuilt: s.rebuilt}, Now: s.clock.Now,
-		})
-		if err != nil {
+		store := s.cfg.ViewStore.config()
+		store.Views, store.Codec, store.Dir, store.Logger, store.Now = views, s.cfg.codec(), filepath.Join(s.cfg.DataDir, "views"), s.log, s.clock.Now
+		store.Observe = projector.StoreObserve{Committed: s.metrics.projections.stored, Rebuilt: s.rebuilt}
+		if s.views, err = projector.OpenStore(store); err != nil {
 			return fmt.Errorf("service %s: view store: %w", s.cfg.Name, err)
 		}
 	}

@@ -11,9 +11,9 @@ import (
 
 // projectionMetrics are those of projections. Their label is name@version.
 type projectionMetrics struct {
-	events, passed, failures, letters, ignored, faults, abandoned, rebuilds *prometheus.CounterVec
+	events, passed, failures, letters, ignored, faults, abandoned, rebuilds, rows, bytes *prometheus.CounterVec
 
-	batches *prometheus.HistogramVec
+	batches, commits *prometheus.HistogramVec
 
 	lag, age, rate, parked, waiting, shards *prometheus.GaugeVec
 }
@@ -36,6 +36,10 @@ func (m *metrics) newProjections() projectionMetrics {
 		faults:    counter("faults_total", "Faults of the target or the brokers, which are tried again, by reason.", "reason"),
 		abandoned: counter("abandoned_total", "Functions that did not return in time and were left behind, by reason.", "reason"),
 		rebuilds:  counter("rebuilds_total", "Rows of a shard given up and made anew, by reason.", "reason"),
+		rows:      counter("rows_total", "Rows of views set and deleted, committed."),
+		bytes:     counter("stored_bytes_total", "Bytes handed to the view store, with index entries, checkpoints and letters."),
+		commits: m.histogram("projection_commit_seconds", "Time of one commit in the view store.",
+			prometheus.ExponentialBuckets(1e-5, 2, 18), "projection"),
 		batches: m.histogram("projection_batch_seconds", "Time of one batch, from its beginning to the end of its commit.",
 			prometheus.ExponentialBuckets(1e-4, 2, 18), "projection"),
 		lag:     gauge("lag_events", "Offsets of the journals that are not applied yet, in the shards of this instance."),
@@ -61,6 +65,12 @@ func (m *projectionMetrics) observe() projector.Observe {
 		Fault:     func(f projector.Fault) { m.faults.WithLabelValues(f.Shard.Projection, f.Reason).Inc() },
 		Abandoned: func(a projector.Abandoned) { m.abandoned.WithLabelValues(a.Shard.Projection, a.Reason).Inc() },
 	}
+}
+
+func (m *projectionMetrics) stored(c projector.StoreCommitted) {
+	m.rows.WithLabelValues(c.Projection).Add(float64(c.Rows))
+	m.bytes.WithLabelValues(c.Projection).Add(float64(c.Bytes))
+	m.commits.WithLabelValues(c.Projection).Observe(c.Took.Seconds())
 }
 
 func (m *projectionMetrics) rebuilt(r projector.StoreRebuilt) {

@@ -108,23 +108,22 @@ func (f *fleet) mustDeposit(id string, amount int64) muster.Position {
 
 // load makes deposits to all accounts until it is stopped.
 func (f *fleet) load() (stop func()) {
-	quit, ended := make(chan struct{}), make(chan struct{})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for n := 0; ; n++ {
-			select {
-			case <-quit:
-				return
-			default:
-			}
-			if _, err := f.deposit(bounded(f.t), fmt.Sprintf("acc-%02d", n%storyAccounts), int64(n%storyAccounts+1)); err != nil {
+		for n := 0; ctx.Err() == nil; n++ {
+			each, done := context.WithTimeout(context.WithoutCancel(ctx), patience) // the last one ends, too
+			_, err := f.deposit(each, fmt.Sprintf("acc-%02d", n%storyAccounts), int64(n%storyAccounts+1))
+			done()
+			if err != nil {
 				f.t.Errorf("a deposit beside the workers: %v", err)
 				return
 			}
 		}
 	}()
 	return sync.OnceFunc(func() {
-		close(quit)
+		cancel()
 		<-ended
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/seed-3eec0498/muster/examples/internal/stage"
 	"github.com/seed-3eec0498/muster/projector"
@@ -83,44 +82,23 @@ func (s *story) pay(ctx context.Context, r *reader, times int) error {
 // built waits until a version has caught up.
 func (s *story) built(version, generation int) stage.Step {
 	return stage.NewStep("status", fmt.Sprintf("totals@%d, generation %d", version, generation), func(ctx context.Context) (string, error) {
-		return "caught up, beside what serves", s.ready(ctx, version, generation)
+		return "caught up, beside what serves", s.worker.Operator().AwaitReady(ctx, fmt.Sprintf("totals@%d", version), generation)
 	})
 }
 
 // rebuild makes the rows anew, beside those that go on answering.
 func (s *story) rebuild(r *reader, version int) stage.Step {
 	return stage.NewStep("order", "rebuild, while money comes in", func(ctx context.Context) (string, error) {
-		generation, err := s.worker.Operator().Rebuild(ctx, fmt.Sprintf("totals@%d", version))
+		name := fmt.Sprintf("totals@%d", version)
+		generation, err := s.worker.Operator().Rebuild(ctx, name)
 		if err != nil {
 			return "", err
 		}
 		if err := s.pay(ctx, r, 10); err != nil {
 			return "", err
 		}
-		return fmt.Sprintf("generation %d has caught up", generation), s.ready(ctx, version, generation)
+		return fmt.Sprintf("generation %d has caught up, and answers", generation), s.worker.Operator().AwaitServing(ctx, name, generation)
 	})
-}
-
-// ready looks until a version says that it has caught up.
-func (s *story) ready(ctx context.Context, version, generation int) error {
-	again := time.NewTicker(20 * time.Millisecond)
-	defer again.Stop()
-	for {
-		versions, err := s.worker.Operator().Versions(ctx, "totals")
-		if err != nil {
-			return err
-		}
-		for _, v := range versions {
-			if v.Projection == fmt.Sprintf("totals@%d", version) && v.Generation == generation && v.Ready {
-				return nil
-			}
-		}
-		select {
-		case <-again.C:
-		case <-ctx.Done():
-			return fmt.Errorf("totals@%d is not ready: %+v: %w", version, versions, ctx.Err())
-		}
-	}
 }
 
 // largest reads what only version 2 has.
