@@ -35,6 +35,7 @@ type Definition struct {
 	targets   []TargetTopic // topics outside that it writes to
 	folds     bool          // its rows are a fold of the journals and nothing else: it is a view
 	unfit     *Outcome      // see OnUnfit; nil: by folds
+	standbys  int           // see Standbys
 	faults    []error
 }
 
@@ -165,7 +166,7 @@ func (d *Definition) Validate(prefix string) error {
 		}),
 			"After: position %v is in no journal it reads", p)
 	}
-	faults = slices.Concat(faults, d.policyFaults(), d.targetFaults(), d.unfitFaults())
+	faults = slices.Concat(faults, d.policyFaults(), d.targetFaults(), d.unfitFaults(), d.standbyFaults())
 	return errors.Join(faults...)
 }
 

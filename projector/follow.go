@@ -17,7 +17,7 @@ func (w *worker) follow() error {
 	if err != nil {
 		return err
 	}
-	feed, err := w.r.config.Journal.Open(w.ctx, from)
+	feed, err := w.from.Open(w.ctx, from)
 	if err != nil {
 		return w.feedFault(err)
 	}

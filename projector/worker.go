@@ -24,6 +24,8 @@ type worker struct {
 	ended  chan struct{} // closed when run has returned
 	hand   hand          // the function in hand; the watchdog looks at it
 	asks   chan letterAsk
+	from   Journal
+	inTurn atomic.Bool // see beginTurn; written by the worker, and by who abandons it
 
 	mu        sync.Mutex // guards what follows: abandon is called by others
 	holding   Holding    // written by the worker; nil where none is claimed
@@ -89,6 +91,7 @@ var errNews = errors.New("there is something to see to")
 func newWorker(ctx context.Context, h *held, stop *stopped) *worker {
 	w := &worker{
 		held: h, r: h.runner, d: h.runner.d, shard: h.shard, ended: make(chan struct{}), asks: make(chan letterAsk, 16), index: map[Source]int{}, stop: stop,
+		from: h.runner.journalOf(&h.shard),
 	}
 	w.ctx, w.cancel = context.WithCancel(ctx)
 	w.intake.parent = w.ctx
@@ -105,6 +108,14 @@ func newWorker(ctx context.Context, h *held, stop *stopped) *worker {
 	})
 	w.idle.Stop()
 	return w
+}
+
+// journalOf gives what a shard is read from.
+func (r *Runner) journalOf(s *Shard) Journal {
+	if s.Standby && r.config.StandbyJournal != nil {
+		return r.config.StandbyJournal
+	}
+	return r.config.Journal
 }
 
 func (r *Runner) groupOf(s Source) *muster.Group {
@@ -246,6 +257,7 @@ func (w *worker) abandon(ctx context.Context, reason string) bool {
 	if h != nil {
 		h.Release()
 	}
+	w.endTurn()
 	typ := w.hand.typ()
 	w.r.config.Logger.ErrorContext(ctx, "a function has not returned long after its context ended, and its goroutine is left behind; it can commit nothing any more; make it heed its context",
 		"projection", w.shard.Projection, "shard", w.shard.Number, "type", typ, "reason", reason)

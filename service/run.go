@@ -145,7 +145,7 @@ func (s *Service) Healthy() error {
 		return err
 	}
 	for _, p := range s.Projections() {
-		if p.State == projector.Stopped {
+		if p.State == projector.Stopped && !p.Standby {
 			return fmt.Errorf("projection %s: shard %d: %w (%s)", p.Projection, p.Shard, errStopped, p.Reason)
 		}
 	}
