@@ -97,6 +97,7 @@ func (w *worker) do(a *act) error {
 	case actDrop:
 		return w.drop(a)
 	case actResume:
+		w.accepts = w.stop != nil && w.stop.reason == ReasonTrimmed
 		w.stop = nil
 	}
 	return w.commitChange(&Change{Acts: a.number})

@@ -76,8 +76,13 @@ func (w *worker) places() (map[Source]int64, error) {
 		if s.cp.LastAt >= look.Low && s.cp.LastAt >= 0 && s.cp.LastAt < s.cp.Next && s.cp.LastEvent != "" {
 			from[s.Source], s.proof = s.cp.LastAt, true
 		}
+		s.ahead.begins(s.cp.Next)
+		if w.accepts {
+			s.ahead.accepted = look.High
+		}
 		w.held.progress.sees(i, s.cp.Next, look.High)
 	}
+	w.accepts = false
 	return from, nil
 }
 

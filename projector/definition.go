@@ -36,6 +36,7 @@ type Definition struct {
 	folds     bool          // its rows are a fold of the journals and nothing else: it is a view
 	unfit     *Outcome      // see OnUnfit; nil: by folds
 	standbys  int           // see Standbys
+	trimmed   *Outcome      // see OnTrimmed; nil: Stop
 	faults    []error
 }
 
@@ -166,7 +167,7 @@ func (d *Definition) Validate(prefix string) error {
 		}),
 			"After: position %v is in no journal it reads", p)
 	}
-	faults = slices.Concat(faults, d.policyFaults(), d.targetFaults(), d.unfitFaults(), d.standbyFaults())
+	faults = slices.Concat(faults, d.policyFaults(), d.targetFaults(), d.unfitFaults(), d.standbyFaults(), d.trimmedFaults())
 	return errors.Join(faults...)
 }
 

@@ -180,7 +180,7 @@ func (o *Operator) Skip(ctx context.Context, projection string, shard int32) err
 		return muster.Errorf(muster.FailedPrecondition, "projection %s: shard %d is %s, so there is no event to skip", at.name, shard, last.State)
 	}
 	pos, ok := parsePosition(last.At)
-	if !ok || last.Reason == ReasonAhead || last.Reason == ReasonRecreated {
+	if !ok || last.Reason == ReasonAhead || last.Reason == ReasonRecreated || last.Reason == ReasonTrimmed {
 		return muster.Errorf(muster.FailedPrecondition, "projection %s: shard %d did not stop at an event but for %s; restart it or rebuild it", at.name, shard, last.Reason)
 	}
 	return o.order(ctx, at, &act{Kind: actSkip, At: []actPlace{{pos.Topic, pos.Partition, pos.Offset}}})

@@ -38,6 +38,7 @@ type worker struct {
 	acts    int64          // the last act that is done
 	taken   *orders        // what was last looked at
 	paused  bool           // as of taken
+	accepts bool           // an operator goes on without what was trimmed
 	stop    *stopped       // why the shard does not go on
 	skip    *act           // an act to skip that waits for its event
 	carry   []Item         // events of a command that is not there in full, cloned
@@ -61,7 +62,8 @@ type source struct {
 	open    bool       // the last item seen is not the end of its command
 	proof   bool       // cp.LastEvent is read again, and must be the same
 	tail    int64      // offset of the last item in the delivery in hand
-	end     int64      // where it goes on behind that item
+	ahead   readAhead
+	end     int64 // where it goes on behind that item
 }
 
 // stopped says why a shard cannot go on.
@@ -284,7 +286,7 @@ func (w *worker) standStill(stop *stopped) {
 	if !stop.at.IsZero() {
 		attrs = append(attrs, "position", stop.at.String(), "type", stop.typ)
 	}
-	if stop.reason == ReasonAhead || stop.reason == ReasonRecreated || stop.reason == ReasonStore || stop.reason == ReasonBadRecord {
+	if stop.reason == ReasonAhead || stop.reason == ReasonRecreated || stop.reason == ReasonStore || stop.reason == ReasonBadRecord || stop.reason == ReasonTrimmed {
 		attrs = append(attrs, "error", stop.err)
 	}
 	w.r.config.Logger.ErrorContext(w.ctx, "the shard has stopped; mend the cause and resume it, skip the event, or restart from another position", attrs...)
