@@ -3,6 +3,7 @@ package muster
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"time"
 )
 
@@ -13,7 +14,7 @@ type Aggregate[S any] struct{ behaviour *Behaviour }
 // NewAggregate begins the definition of the aggregates of a group; zero makes the state of one that has no event yet.
 func NewAggregate[S any](g *Group, zero func() S) *Aggregate[S] {
 	b := &Behaviour{
-		group: g, zero: func() any { return zero() }, state: valueOf[S]{}.decode,
+		group: g, zero: func() any { return zero() }, state: valueOf[S]{}.decode, stateType: reflect.TypeFor[S](),
 		reactions: map[string]reaction{}, evolve: map[string]evolver{},
 	}
 	if err := (valueOf[S]{}).check(); err != nil {
@@ -35,17 +36,17 @@ func (a *Aggregate[S]) Group() *Group { return a.behaviour.group }
 func (a *Aggregate[S]) Empty() S { return a.behaviour.zero().(S) }
 
 // Fold gives the state after an event, by the evolve function of its type; it may change state in place. It is for read models that want the
-// owner's own fold. The error says why the event cannot be folded: no evolve function, an undecodable payload.
+// owner's own fold. What is withheld of the event is absent. The error says why the event cannot be folded: no evolve function, an undecodable payload.
 func (a *Aggregate[S]) Fold(codec Codec, state S, e *Event) (S, error) {
-	evolve, known := a.behaviour.evolve[e.Type]
+	evolve, known := a.behaviour.evolver(e.Type)
 	if !known {
 		return state, fmt.Errorf("%v: group %q has no evolve function for %s; add one with muster.Evolve", e.Position(), a.behaviour.group.name, e.Type)
 	}
-	v, err := evolve.event(codec, eventPlace(e), e.Payload)
+	v, withheld, err := evolve.event(codec, eventPlace(e), e.Payload)
 	if err != nil {
 		return state, fmt.Errorf("%v: %w", e.Position(), err)
 	}
-	return evolve.fold(state, v).(S), nil
+	return a.behaviour.apply(evolve, state, v, withheld).(S), nil
 }
 
 // Decide sets the handler of a command. fn is pure: it reads the state, emits events, and answers or refuses. It may run again after an
@@ -62,32 +63,6 @@ func Decide[S, In, Out any](a *Aggregate[S], c *CommandType[In, Out], fn func(ct
 			return fn(ctx, &Root[S]{x: x}, in.(In))
 		},
 	}
-}
-
-// Evolve sets the pure fold of one event into the state. fn may change the state in place and return it. It sees every event of the
-// journal again after a restart, so it must not fail on anything that was ever emitted.
-//
-// In a group with [KeepLatest] fn gets an empty state each time: the event alone must give the state, because compaction may have taken
-// those before it. What a handler sees is therefore what a recovery will find.
-func Evolve[S, E any](a *Aggregate[S], t *EventType[E], fn func(state S, event E) S) {
-	b := a.behaviour
-	if fn == nil {
-		b.faultf("group %q: event %q has a nil evolve function; give it one", b.group.name, t.name)
-		return
-	}
-	if t.group != b.group {
-		b.faultf("event %q belongs to group %q, not to %q", t.name, t.group.name, b.group.name)
-		return
-	}
-	if _, twice := b.evolve[t.name]; twice {
-		b.faultf("group %q: event %q has two evolve functions; remove one", b.group.name, t.name)
-		return
-	}
-	fold := func(state, event any) any { return fn(state.(S), event.(E)) }
-	if b.group.policy == KeepLatest {
-		fold = func(_, event any) any { return fn(b.zero().(S), event.(E)) }
-	}
-	b.evolve[t.name] = evolver{event: valueOf[E]{}.decode, fold: fold}
 }
 
 // Answer sets the handler of a query. It sees every command before it in the log of the aggregate. It must not change the state.

@@ -30,6 +30,7 @@ func (t *EventType[E]) Await(ctx context.Context, from EventReader, opts ...Read
 	if err != nil {
 		return none, Meta{}, err
 	}
-	e, err := t.Decode(from.PayloadCodec(), &ev)
+	e, withheld, err := t.Reveal(from.PayloadCodec(), &ev)
+	ev.Redaction = withheld
 	return e, ev.Meta, err
 }

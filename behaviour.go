@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 )
 
@@ -15,9 +16,10 @@ import (
 type Behaviour struct {
 	group     *Group
 	zero      func() any
-	state     func(Codec, Place, []byte) (any, error) // decodes a stored state
-	reactions map[string]reaction                     // by command and query type
-	rest      *reaction                               // the catch-all; nil: none
+	state     decoder // of a stored state
+	stateType reflect.Type
+	reactions map[string]reaction // by command and query type
+	rest      *reaction           // the catch-all; nil: none
 	evolve    map[string]evolver
 	around    []Middleware // outermost first
 	faults    []error
@@ -27,18 +29,13 @@ type Behaviour struct {
 type reaction struct {
 	query   bool // reads only: nothing is written, no answer is remembered
 	effects bool // may do I/O and take its time; run makes its Writer
-	decode  func(Codec, Place, []byte) (any, error)
+	decode  decoder
 	run     func(ctx context.Context, x *execution, in any) (any, error)
-}
-
-type evolver struct {
-	event func(Codec, Place, []byte) (any, error)
-	fold  func(state, event any) any
 }
 
 // unfolded stands for every event of a group without state.
 var unfolded = evolver{
-	event: func(Codec, Place, []byte) (any, error) { return nil, nil },
+	event: func(Codec, Place, []byte) (any, Redaction, error) { return nil, Redaction{}, nil },
 	fold:  func(state, _ any) any { return state },
 }
 
@@ -63,8 +60,8 @@ func (b *Behaviour) evolver(name string) (evolver, bool) {
 	if b.zero == nil {
 		return unfolded, true
 	}
-	e, known := b.evolve[name]
-	return e, known
+	e := b.evolve[name]
+	return e, e.fold != nil
 }
 
 // Effects tells whether the group has stateless handlers, which may do I/O and take their time.
@@ -129,7 +126,7 @@ func (b *Behaviour) add(other *Behaviour) {
 		b.faultf("group %s is owned by two parts that keep state; define one aggregate per group", b.group.name)
 	}
 	if other.zero != nil {
-		b.zero, b.state = other.zero, other.state
+		b.zero, b.state, b.stateType = other.zero, other.state, other.stateType
 		maps.Copy(b.evolve, other.evolve)
 	}
 }

@@ -23,6 +23,9 @@ type Receipt struct {
 	Revision  uint64   // of the aggregate after the command
 	Position  Position // of its last event; zero when it wrote none
 	Repeated  bool     // this id had been answered before, and this is that answer
+
+	// Access says how much of the result was readable: a command that is repeated after its subject was erased has the same answer, with less in it.
+	Access Access
 }
 
 // Awaited is a read model a call can wait for; projector's definitions are.
@@ -135,11 +138,24 @@ func call[Out any](ctx context.Context, client *Client, g *Group, name, id strin
 		return out.empty(), client.waited(ctx, o.waits, outcome.Position) // a stateless handler that set no answer
 	}
 	place := Place{Purpose: PurposeReply, Group: g.name, Type: name, AggregateID: id, MessageID: o.cmd.ID, ContentType: outcome.ContentType}
-	v, err := out.decode(client.codec, place, outcome.Payload)
+	v, withheld, err := out.decode(client.codec, place, outcome.Payload)
 	if err != nil {
-		return none, refuse(Internal, ReasonBadResult, "the command was done, but its result cannot be read: %v; do caller and owner share the contract?", err)
+		return none, unreadResult(err, o.cmd.ID)
+	}
+	if o.receipt != nil {
+		o.receipt.Access = withheld.Access
 	}
 	return v.(Out), client.waited(ctx, o.waits, outcome.Position)
+}
+
+// unreadResult says why the answer of a command that was done cannot be read. It was done all the same.
+func unreadResult(err error, id string) *Error {
+	if PayloadFaultOf(err) == FaultUndecodable {
+		return refuse(Internal, ReasonBadResult, "the command was done, but its result cannot be read: %v; do caller and owner share the contract?", err)
+	}
+	e := refuseFault(err, Internal, ReasonBadResult, "command %s was done, but its result cannot be read: %v", id, err)
+	e.CommandID = id
+	return e
 }
 
 func (c *Client) waited(ctx context.Context, views []Awaited, pos Position) error {

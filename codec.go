@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 )
@@ -93,6 +94,9 @@ var unmarshal = proto.UnmarshalOptions{RecursionLimit: 100}
 
 // Decode implements [Codec]. Into is a pointer to a protobuf message pointer, to Raw or []byte, or to any value JSON can fill.
 func (PlainCodec) Decode(place Place, data []byte, into any) error {
+	if err := notSealed(place, data); err != nil {
+		return err
+	}
 	switch p := into.(type) {
 	case proto.Message:
 		if err := wantContent(place, ContentProtobuf); err != nil {
@@ -119,6 +123,15 @@ func (PlainCodec) Decode(place Place, data []byte, into any) error {
 	return nil
 }
 
+// notSealed tells sealed payloads from those this codec reads: they come from a time, or a process, in which sealing was switched on.
+func notSealed(place Place, data []byte) error {
+	unmarked := place.ContentType == "" && strings.HasPrefix(string(data[:min(len(data), len(SealedMark))]), SealedMark)
+	if place.ContentType != ContentSealed && place.ContentType != contentSealedLetter && !unmarked {
+		return nil
+	}
+	return &payloadFault{fmt.Errorf("%s: the payload is sealed, and this process opens none; give it the codec and the keys it was sealed with", place.Type), FaultFormat}
+}
+
 func wantContent(place Place, want string) error {
 	if place.ContentType == "" || place.ContentType == want {
 		return nil
@@ -138,20 +151,34 @@ func (valueOf[T]) empty() T {
 	return zero
 }
 
-// decode fills a new T and gives it erased.
-func (valueOf[T]) decode(codec Codec, place Place, data []byte) (any, error) {
+// decoder makes a value of a payload, and tells what is withheld of it.
+type decoder func(codec Codec, place Place, data []byte) (any, Redaction, error)
+
+// decode fills a new T and gives it without its type.
+func (valueOf[T]) decode(codec Codec, place Place, data []byte) (any, Redaction, error) {
 	var zero T
 	if m, ok := any(zero).(proto.Message); ok {
 		fresh := m.ProtoReflect().New().Interface()
-		if err := codec.Decode(place, data, fresh); err != nil {
-			return nil, err
+		withheld, err := reveal(codec, place, data, fresh)
+		if err != nil {
+			return nil, Redaction{}, err
 		}
-		return fresh, nil
+		return fresh, withheld, nil
 	}
-	if err := codec.Decode(place, data, &zero); err != nil {
-		return nil, err
+	withheld, err := reveal(codec, place, data, &zero)
+	if err != nil {
+		return nil, Redaction{}, err
 	}
-	return zero, nil
+	return zero, withheld, nil
+}
+
+// whole is decode where all of the payload is needed.
+func (v valueOf[T]) whole(codec Codec, place Place, data []byte) (any, error) {
+	value, r, err := v.decode(codec, place, data)
+	if err == nil {
+		err = withheld(r, place)
+	}
+	return value, err
 }
 
 // check says why T cannot be a payload, nil when it can.

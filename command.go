@@ -1,6 +1,9 @@
 package muster
 
-import "fmt"
+import (
+	"fmt"
+	"reflect"
+)
 
 // CommandType is a typed command of a group: In is what it carries, Out what its handler answers. It is a value both sides import.
 type CommandType[In, Out any] struct {
@@ -13,6 +16,8 @@ type CommandType[In, Out any] struct {
 // In and Out are protobuf messages, [Raw], or anything encoding/json can handle.
 func NewCommand[In, Out any](g *Group, name string) *CommandType[In, Out] {
 	g.declare("command", name, valueOf[In]{}.check(), valueOf[Out]{}.check())
+	g.payload(reflect.TypeFor[In]())
+	g.payload(reflect.TypeFor[Out]())
 	g.mu.Lock()
 	g.decode[name] = valueOf[In]{}.decode
 	g.mu.Unlock()
@@ -40,6 +45,8 @@ type QueryType[In, Out any] struct {
 // NewQuery declares a query. Its name is the message type on the wire, unique in the group.
 func NewQuery[In, Out any](g *Group, name string) *QueryType[In, Out] {
 	g.declare("query", name, valueOf[In]{}.check(), valueOf[Out]{}.check())
+	g.payload(reflect.TypeFor[In]())
+	g.payload(reflect.TypeFor[Out]())
 	return &QueryType[In, Out]{group: g, name: name}
 }
 

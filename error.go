@@ -197,9 +197,9 @@ func refusalOf(err error) *Error {
 }
 
 // poison tells whether a refusal goes to the dead letters: the toolkit could not have the command decided, rather than the business
-// refusing it, and nobody but an operator can mend that.
+// refusing it, and nobody but an operator can mend that. For an erased subject nobody can.
 func (e *Error) poison() bool {
-	return e.toolkit && e.Reason != ReasonConflict && e.Reason != ReasonIDReused
+	return e.toolkit && e.Reason != ReasonConflict && e.Reason != ReasonIDReused && e.Reason != ReasonErased
 }
 
 // lasting tells whether a refusal is the command's answer for good, given again to every repeat of its id. Poison is not: a mended

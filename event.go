@@ -1,5 +1,7 @@
 package muster
 
+import "reflect"
+
 // EventType is a typed event of a group. It is a value that owner, projections and subscribers import.
 type EventType[E any] struct {
 	group *Group
@@ -11,6 +13,7 @@ type EventType[E any] struct {
 // E is a protobuf message, [Raw], or anything encoding/json can handle.
 func NewEvent[E any](g *Group, name string) *EventType[E] {
 	g.declare("event", name, valueOf[E]{}.check())
+	g.payload(reflect.TypeFor[E]())
 	return &EventType[E]{group: g, name: name}
 }
 
@@ -29,14 +32,21 @@ type Emitter interface {
 // function, over a limit, an event of another group) refuses the command as a whole; nothing of it is written.
 func (t *EventType[E]) Emit(on Emitter, e E) { on.emit(t.group, t.name, e) }
 
-// Decode reads the payload of an event of this type, as a subscriber or a reader of the journal gets it.
+// Decode reads the payload of an event of this type, as a subscriber or a reader of the journal gets it. What is withheld of it is absent;
+// [EventType.Reveal] tells.
 func (t *EventType[E]) Decode(codec Codec, ev *Event) (E, error) {
-	v, err := t.value.decode(codec, eventPlace(ev), ev.Payload)
+	e, _, err := t.Reveal(codec, ev)
+	return e, err
+}
+
+// Reveal reads the payload of an event of this type and tells what is withheld of it.
+func (t *EventType[E]) Reveal(codec Codec, ev *Event) (E, Redaction, error) {
+	v, withheld, err := t.value.decode(codec, eventPlace(ev), ev.Payload)
 	if err != nil {
 		var none E
-		return none, err
+		return none, Redaction{}, err
 	}
-	return v.(E), nil
+	return v.(E), withheld, nil
 }
 
 func eventPlace(ev *Event) Place {

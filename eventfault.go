@@ -43,11 +43,28 @@ func policy(p FaultPolicy, reasons ...string) SubscriptionOption {
 	})
 }
 
+// sealed makes a fault of an error of the codec that has a class; nil where err is none. Nothing is skipped then: a key that is away is waited for, and
+// what cannot be read for another reason stops the subscription where its policy for undecodable events would skip.
+func (s *Subscription) sealed(ev *Event, err error) *EventFault {
+	class := PayloadFaultOf(err)
+	if class == FaultUndecodable || class == FaultErased {
+		return nil
+	}
+	f := &EventFault{Subscription: s.name, Position: ev.Position(), Reason: class.Reason(), Policy: s.policies[ReasonUndecodable], Cause: err}
+	switch {
+	case class.Passing():
+		f.Policy = FaultRetry
+	case f.Policy == FaultSkip:
+		f.Policy = FaultStop
+	}
+	return f
+}
+
 // EventFault is why an event could not be handled, and what the subscription wants done about it.
 type EventFault struct {
 	Subscription string
 	Position     Position
-	Reason       string // one of [ReasonHandler], [ReasonPanic], [ReasonUndecodable], [ReasonBadRecord], [ReasonUnknownType]
+	Reason       string // one of [ReasonHandler], [ReasonPanic], [ReasonUndecodable], [ReasonBadRecord], [ReasonUnknownType], or that of a [PayloadFault]
 	Policy       FaultPolicy
 	Cause        error
 }

@@ -23,10 +23,11 @@ type execution struct {
 	written   []Written
 	bytes     int // of events and written commands
 	readOnly  bool
-	closed    bool        // the handler has returned
-	spoilt    bool        // a middleware made something else of its refusal, or did not wait for it: nothing of it is kept
-	gone      atomic.Bool // set by Unit.GiveUp, read by a Writer: nobody takes the result any more
-	fault     *Error      // the first thing wrong with what was emitted; refuses the command
+	closed    bool                        // the handler has returned
+	spoilt    bool                        // a middleware made something else of its refusal, or did not wait for it: nothing of it is kept
+	gone      atomic.Bool                 // set by Unit.GiveUp, read by a Writer: nobody takes the result any more
+	fault     *Error                      // the first thing wrong with what was emitted; refuses the command
+	wait      atomic.Pointer[PayloadWait] // not nil: the command is not decided, because a key cannot be had now
 }
 
 // emit appends and folds one event. It is called on the handler's goroutine.
@@ -58,7 +59,7 @@ func (x *execution) emit(g *Group, name string, v any) {
 	e := x.event(name)
 	data, contentType, err := x.codec.Encode(nil, eventPlace(&e), v)
 	if err != nil {
-		x.fault = refuse(Internal, ReasonBadResult, "event %v", err)
+		x.fault = x.unmade(err, "event %v", err)
 		return
 	}
 	if err := CheckPayload("event "+name, len(data)); err != nil {
@@ -72,13 +73,13 @@ func (x *execution) emit(g *Group, name string, v any) {
 	e.Payload, e.ContentType = data, contentType
 	// What is folded is what a reader of the journal will decode, not the value in the handler's hands: that may have parts that do not
 	// travel, and the handler may change it later.
-	travelled, err := evolve.event(x.codec, eventPlace(&e), data)
+	travelled, withheld, err := evolve.read(x.codec, &e)
 	if err != nil {
-		x.fault = refuse(Internal, ReasonBadResult, "event cannot be read back: %v", err)
+		x.fault = x.unmade(err, "event cannot be read back: %v", err)
 		return
 	}
 	x.events = append(x.events, e)
-	x.state = evolve.fold(x.state, travelled)
+	x.state = x.behaviour.apply(evolve, x.state, travelled, withheld)
 }
 
 // undeclared says why name cannot be an event of a group without state, which needs no declaration of it.
@@ -128,16 +129,20 @@ func (x *execution) run(ctx context.Context) (outcome *Outcome, refusal *Error) 
 		ctx, end = x.p.bound(ctx, &x.cmd)
 		defer end()
 	}
-	in, err := reaction.decode(x.codec, place, x.cmd.Payload)
+	in, redaction, err := reaction.decode(x.codec, place, x.cmd.Payload)
+	if err == nil {
+		err = withheld(redaction, place)
+	}
 	if err != nil {
-		return nil, refuse(InvalidArgument, ReasonUndecodable, "%v", err)
+		x.pauseFor(err)
+		return nil, refuseFault(err, InvalidArgument, ReasonUndecodable, "%v", err)
 	}
 	out, err := reaction.run(withMeta(ctx, &x.cmd.Meta), x, in)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, overrun(&x.cmd)
 	case err != nil:
-		return nil, verdict(err, x.readOnly)
+		return nil, x.verdict(err)
 	case x.fault != nil:
 		return nil, x.fault
 	}
@@ -155,7 +160,7 @@ func (x *execution) encode(out any) (*Outcome, *Error) {
 	}
 	data, contentType, err := x.codec.Encode(nil, place, out)
 	if err != nil {
-		return nil, refuse(Internal, ReasonBadResult, "result of %v", err)
+		return nil, x.unmade(err, "result of %v", err)
 	}
 	if err := CheckPayload("result of "+x.cmd.Type, len(data)); err != nil {
 		return nil, refusalOf(err)

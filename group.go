@@ -3,6 +3,7 @@ package muster
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"strings"
 	"sync"
@@ -30,10 +31,11 @@ type Group struct {
 	commandRetention time.Duration
 	deadRetention    time.Duration
 
-	mu     sync.Mutex                                         // guards what follows: contracts are usually made before any goroutine starts, but nothing forces that
-	types  map[string]string                                  // message type name -> what it is: "command", "query" or "event"
-	decode map[string]func(Codec, Place, []byte) (any, error) // of the payloads of commands
-	faults []error                                            // what is wrong with the contract; reported by Validate
+	mu       sync.Mutex         // guards what follows: contracts are usually made before any goroutine starts, but nothing forces that
+	types    map[string]string  // message type name -> what it is: "command", "query" or "event"
+	decode   map[string]decoder // of the payloads of commands
+	payloads []reflect.Type     // what the declared messages are made of
+	faults   []error            // what is wrong with the contract; reported by Validate
 }
 
 // GroupOption is a setting of [NewGroup].
@@ -66,7 +68,7 @@ var groupName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,149}$`)
 func NewGroup(name string, opts ...GroupOption) *Group {
 	g := &Group{
 		name: name, partitions: 12, commandRetention: 7 * 24 * time.Hour, deadRetention: 30 * 24 * time.Hour,
-		types: map[string]string{}, decode: map[string]func(Codec, Place, []byte) (any, error){},
+		types: map[string]string{}, decode: map[string]decoder{},
 	}
 	for _, opt := range opts {
 		opt(g)
@@ -160,9 +162,12 @@ func (g *Group) DecodeCommand(codec Codec, cmd *Command) (any, error) {
 	if decode == nil {
 		return nil, refuse(NotFound, ReasonUnknownType, "the contract of group %s in this build has no command %s; import the package that declares it", g.name, cmd.Type)
 	}
-	v, err := decode(codec, commandPlace(cmd), cmd.Payload)
+	v, r, err := decode(codec, commandPlace(cmd), cmd.Payload)
+	if err == nil {
+		err = withheld(r, commandPlace(cmd))
+	}
 	if err != nil {
-		return nil, refuse(InvalidArgument, ReasonUndecodable, "%v", err)
+		return nil, refuseFault(err, InvalidArgument, ReasonUndecodable, "%v", err)
 	}
 	return v, nil
 }

@@ -94,7 +94,7 @@ func newHandling(g *Group) *Behaviour {
 func reactionOf(h CommandHandler) reaction {
 	return reaction{
 		effects: true,
-		decode:  func(Codec, Place, []byte) (any, error) { return nil, nil }, // the handler does, if it likes
+		decode:  func(Codec, Place, []byte) (any, Redaction, error) { return nil, Redaction{}, nil }, // the handler does, if it likes
 		run: func(ctx context.Context, x *execution, _ any) (any, error) {
 			return x.handle(ctx, func(ctx context.Context, w *writer) error { return h.Handle(ctx, &x.cmd, w) })
 		},
@@ -103,10 +103,10 @@ func reactionOf(h CommandHandler) reaction {
 
 // Decode reads the payload of a command of this type, as a handler of the untyped form gets it.
 func (c *CommandType[In, Out]) Decode(codec Codec, cmd *Command) (In, error) {
-	v, err := valueOf[In]{}.decode(codec, commandPlace(cmd), cmd.Payload)
+	v, err := valueOf[In]{}.whole(codec, commandPlace(cmd), cmd.Payload)
 	if err != nil {
 		var none In
-		return none, refuse(InvalidArgument, ReasonUndecodable, "%v", err)
+		return none, refuseFault(err, InvalidArgument, ReasonUndecodable, "%v", err)
 	}
 	return v.(In), nil
 }

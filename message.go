@@ -22,6 +22,9 @@ type Meta struct {
 	TraceParent   string // W3C trace context
 	TraceState    string
 
+	// Redaction says what is withheld of the payload, in the meta that a function for decoded events is given; zero anywhere else.
+	Redaction Redaction
+
 	Headers Headers // the user's own
 
 	Topic     string // where the record lies; empty before it is written
@@ -102,9 +105,14 @@ func crcText(sum uint32, text string) uint32 {
 	return ^(castagnoli[byte(sum)] ^ sum>>8)
 }
 
-// fingerprint tells a repeat from another command under the same id. It guards against mistakes, not against an attacker.
-func (c *Command) fingerprint() uint32 {
-	return crc32.Update(crcText(crcText(0, c.Type), c.AggregateID), castagnoli, c.Payload)
+// fingerprint tells a repeat from another command under the same id. It guards against mistakes, not against an attacker. It lies in the journal in
+// clear, so nothing of it comes from what is sealed.
+func (c *Command) fingerprint(codec Codec) uint32 {
+	content := c.Payload
+	if sealer, seals := codec.(Sealer); seals && c.ContentType == ContentSealed {
+		content = sealer.Likeness(nil, c.Payload)
+	}
+	return crc32.Update(crcText(crcText(0, c.Type), c.AggregateID), castagnoli, content)
 }
 
 // Event is an event in its untyped form, as it lies in the journal.

@@ -4,11 +4,12 @@ import "time"
 
 // Peeked is a local, possibly stale read of an aggregate, with what tells how old it is.
 type Peeked[S any] struct {
-	State    S
-	Revision uint64   // 0: the aggregate had no event
-	Position Position // every event of the partition up to here is folded in; zero when there was none
-	Time     time.Time
-	Owned    bool // this instance owns the partition now; else the state stopped changing when it was lost, at Time or later
+	State     S
+	Revision  uint64   // 0: the aggregate had no event
+	Position  Position // every event of the partition up to here is folded in; zero when there was none
+	Time      time.Time
+	Redaction Redaction // what is withheld of the state
+	Owned     bool      // this instance owns the partition now; else the state stopped changing when it was lost, at Time or later
 }
 
 // PeekedState is a [Peeked] before it is decoded.
@@ -36,12 +37,11 @@ func (a *Aggregate[S]) Peek(from StateReader, id string) (Peeked[S], error) {
 	if err != nil {
 		return none, err
 	}
-	state := b.zero()
+	state, withheld := b.zero(), Redaction{}
 	if stored.Revision > 0 {
-		place := Place{Purpose: PurposeState, Group: b.group.name, Type: b.group.name, AggregateID: id, Revision: stored.Revision}
-		if state, err = b.state(from.PayloadCodec(), place, stored.Data); err != nil {
+		if state, withheld, err = b.openState(from.PayloadCodec(), &stored.StoredState); err != nil {
 			return none, err
 		}
 	}
-	return Peeked[S]{State: state.(S), Revision: stored.Revision, Position: stored.Position, Time: stored.Time, Owned: stored.Owned}, nil
+	return Peeked[S]{State: state.(S), Revision: stored.Revision, Position: stored.Position, Time: stored.Time, Owned: stored.Owned, Redaction: withheld}, nil
 }

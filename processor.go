@@ -135,6 +135,7 @@ func (p *Processor) load(partition int32, r *resident) error {
 		return &StateFault{Partition: partition, AggregateID: r.id, Cause: err}
 	}
 	r.revision, r.offset, r.stored = stored.Revision, stored.Offset, len(stored.Data)
+	r.subjects, r.indexed = stored.Subjects, len(stored.Subjects)
 	for _, events := range r.accepted {
 		for i := range events {
 			if err := p.fold(r, &events[i]); err != nil {
@@ -169,17 +170,18 @@ func (p *Processor) fold(r *resident, e *Event) (err error) {
 	if !known {
 		return fault(errors.New("no evolve function for this type; was it written by a newer build?"))
 	}
-	v, err := evolve.event(p.codec, eventPlace(e), e.Payload)
+	v, withheld, err := evolve.read(p.codec, e)
 	if err != nil {
 		return fault(err)
 	}
-	r.state = evolve.fold(r.state, v)
+	r.state = p.behaviour.apply(evolve, r.state, v, withheld)
 	r.revision = e.Revision
+	p.noteSubjects(r, e.Payload)
 	return nil
 }
 
 func (p *Processor) statePlace(id string, revision uint64) Place {
-	return Place{Purpose: PurposeState, Group: p.behaviour.group.name, Type: p.behaviour.group.name, AggregateID: id, Revision: revision}
+	return p.behaviour.statePlace(id, revision)
 }
 
 // encodeState and decodeState call methods of the user's types; a panic there is an error like any other.
@@ -189,6 +191,9 @@ func (p *Processor) encodeState(r *resident) (data []byte, err error) {
 		return statelessMark, nil
 	}
 	data, _, err = p.codec.Encode(nil, p.statePlace(r.id, r.revision), r.state)
+	if err == nil {
+		p.noteSubjects(r, data)
+	}
 	return data, err
 }
 
@@ -200,7 +205,8 @@ func (p *Processor) decodeState(stored *StoredState) (state any, err error) {
 	if stored.Revision == 0 {
 		return p.behaviour.zero(), nil
 	}
-	return p.behaviour.state(p.codec, p.statePlace(stored.AggregateID, stored.Revision), stored.Data)
+	state, _, err = p.behaviour.openState(p.codec, stored)
+	return state, err
 }
 
 func recovered(err *error, what string) {

@@ -17,7 +17,8 @@ func toolkitReason(reason string) bool {
 	case ReasonConflict, ReasonNoHandler, ReasonExpired, ReasonIDReused, ReasonUndecodable, ReasonPanic, ReasonOverrun, ReasonBadRecord,
 		ReasonNullValue, ReasonWrongPlace, ReasonTooLarge, ReasonTooManyEvents, ReasonEventsTooBig, ReasonForeignEvent, ReasonBadResult,
 		ReasonTooManyHeads, ReasonHeadsTooBig, ReasonBadID, ReasonBadType, ReasonReserved, ReasonTooManyCommands, ReasonNoTarget,
-		ReasonCallCycle, ReasonTooManyHops, ReasonBadOption, ReasonProgress, ReasonRetriesExhausted, ReasonDropped:
+		ReasonCallCycle, ReasonTooManyHops, ReasonBadOption, ReasonProgress, ReasonRetriesExhausted, ReasonDropped,
+		ReasonKeyUnavailable, ReasonKeyMissing, ReasonTampered, ReasonSealedFormat, ReasonNoAccess, ReasonErased:
 		return true
 	}
 	return false

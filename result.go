@@ -111,10 +111,13 @@ func (c *CommandType[In, Out]) Result(ctx context.Context, client *Client, aggre
 	place := Place{
 		Purpose: PurposeReply, Group: c.group.name, Type: c.name, AggregateID: aggregateID, MessageID: commandID, ContentType: raw.Value.ContentType,
 	}
-	v, err := c.out.decode(client.codec, place, raw.Value.Payload)
+	v, withheld, err := c.out.decode(client.codec, place, raw.Value.Payload)
+	if err != nil && PayloadFaultOf(err) != FaultUndecodable {
+		return r, unreadResult(err, commandID)
+	}
 	if err != nil {
 		return r, refuse(Internal, ReasonBadResult, "command %s is done, but its result cannot be read as one of %s: %v; is it of that type?", commandID, c.name, err)
 	}
-	r.Value = v.(Out)
+	r.Value, r.Receipt.Access = v.(Out), withheld.Access
 	return r, nil
 }

@@ -31,10 +31,11 @@ type decided struct {
 	outcome     *Outcome
 	events      []Event
 	written     []Written
-	r           *resident // whose events these are; nil without events
-	dead        *Error    // not nil: a dead letter with this cause
-	lasting     bool      // the outcome is the answer to every repeat of the id
-	stored      []byte    // the outcome as it is kept
+	r           *resident     // whose events these are; nil without events
+	dead        *Error        // not nil: a dead letter with this cause
+	sealed      *sealedLetter // not nil: what stands in that letter in place of the payload
+	lasting     bool          // the outcome is the answer to every repeat of the id
+	stored      []byte        // the outcome as it is kept
 	fingerprint uint32
 	first       int      // index of the first command of the round with this id; its own index when it is that
 	again       int      // on the first: index of the repeat that was executed after all; 0 means none
@@ -72,12 +73,10 @@ func (r *Round) Slice(n int) []*Unit {
 		return nil
 	}
 	r.consume()
-	type key struct {
-		partition int32
-		id        string
+	for _, o := range r.held {
+		o.slices++
 	}
-	byKey := make(map[key]*Unit, end-r.next)
-	units := make([]*Unit, 0, end-r.next)
+	room, units := make([]Unit, end-begin), make([]*Unit, 0, end-begin)
 	for i := begin; i < end; i++ {
 		cmd := &r.batch.Commands[i]
 		if !r.held[cmd.Partition].admit(cmd.Offset) {
@@ -91,15 +90,16 @@ func (r *Round) Slice(n int) []*Unit {
 			end = i
 			break
 		}
-		k := key{cmd.Partition, cmd.AggregateID}
-		u := byKey[k]
-		if u == nil {
-			o := r.held[cmd.Partition]
-			u = &Unit{round: r, owned: o, r: o.resident(cmd.AggregateID)}
-			u.mark, u.blocked = len(u.r.accepted), u.r.blocked == o.round
-			byKey[k], units = u, append(units, u)
+		o := r.held[cmd.Partition]
+		of := o.resident(cmd.AggregateID)
+		if of.slice != o.slices {
+			of.slice, of.unit = o.slices, len(units)
+			u := &room[len(units)]
+			u.round, u.owned, u.r, u.items = r, o, of, u.first[:0]
+			u.mark, u.blocked = len(of.accepted), of.blocked == o.round
+			units = append(units, u)
 		}
-		u.items = append(u.items, i)
+		units[of.unit].items = append(units[of.unit].items, i)
 	}
 	r.next = end
 	if len(units) == 0 && end > begin {
@@ -118,7 +118,8 @@ func (r *Round) settledAtOnce(i int) bool {
 	}
 	if refusal != nil {
 		refusal.toolkit = true
-		d.outcome, d.dead = outcomeOf(refusal), refusal
+		d.outcome = outcomeOf(refusal)
+		r.bury(i, refusal)
 		return true
 	}
 	return false
@@ -218,7 +219,7 @@ func (r *Round) Decision() *Decision {
 		d.Events = append(d.Events, one.events...)
 		d.Commands = append(d.Commands, one.written...)
 		if one.dead != nil {
-			d.Dead = append(d.Dead, DeadLetter{Command: *cmd, Cause: *one.dead, Time: r.batch.Now})
+			d.Dead = append(d.Dead, DeadLetter{Command: one.letter(cmd), Cause: *one.dead, Time: r.batch.Now})
 		}
 	}
 	for _, o := range r.held {

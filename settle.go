@@ -81,7 +81,7 @@ func (s *settling) end() Changes {
 	}
 	s.changes.Next = s.owned.next
 	for _, r := range s.owned.dirty {
-		s.changes.States = append(s.changes.States, StoredState{AggregateID: r.id, Revision: r.revision, Offset: r.offset, Data: r.encoded})
+		s.changes.States = append(s.changes.States, r.toStore(r.encoded))
 		r.accepted, r.encoded = nil, nil
 	}
 	s.owned.endRound()

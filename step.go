@@ -34,7 +34,7 @@ func StepOf[P any](s *Step) (P, error) {
 		codec = PlainCodec{}
 	}
 	place.ContentType = s.ContentType
-	v, err := valueOf[P]{}.decode(codec, place, s.Payload)
+	v, _, err := valueOf[P]{}.decode(codec, place, s.Payload)
 	if err != nil {
 		var none P
 		return none, err

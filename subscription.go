@@ -74,11 +74,13 @@ func On[E any](t *EventType[E], fn func(ctx context.Context, e E, m Meta) error)
 			s.faultf("event %q has two functions; remove one", t.name)
 		default:
 			s.handlers[t.name] = func(ctx context.Context, codec Codec, ev *Event) error {
-				e, err := t.Decode(codec, ev)
+				e, withheld, err := t.Reveal(codec, ev)
 				if err != nil {
 					return undecodable{err}
 				}
-				return fn(ctx, e, ev.Meta)
+				m := ev.Meta
+				m.Redaction = withheld
+				return fn(ctx, e, m)
 			}
 		}
 	})
@@ -153,6 +155,9 @@ func (s *Subscription) Handle(ctx context.Context, codec Codec, ev *Event) (hand
 	if err == nil {
 		return true, nil
 	}
+	if fault := s.sealed(ev, err); fault != nil {
+		return false, fault
+	}
 	if bad, is := errors.AsType[undecodable](err); is {
 		return false, s.Fault(ev.Position(), ReasonUndecodable, bad.error)
 	}
@@ -161,3 +166,6 @@ func (s *Subscription) Handle(ctx context.Context, codec Codec, ev *Event) (hand
 
 // undecodable is what the toolkit's part of a handler gives, so that it is not taken for the function's error.
 type undecodable struct{ error }
+
+// Unwrap gives the cause.
+func (u undecodable) Unwrap() error { return u.error }

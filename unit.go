@@ -15,6 +15,7 @@ type Unit struct {
 	owned *owned
 	r     *resident
 	items []int      // indexes into the round's commands
+	first [1]int     // where items begins: nearly all units have one
 	at    int        // the item in hand; belongs to whoever owns the turn
 	mark  int        // len(r.accepted) before the unit
 	x     *execution // in hand; belongs to whoever owns the turn
@@ -89,7 +90,7 @@ func (u *Unit) prepare(i int) *execution {
 		return nil
 	}
 	if err := p.load(u.owned.partition, u.r); err != nil {
-		u.round.fail(err)
+		u.unreadable(i, err)
 		return nil
 	}
 	cmd.Revision = u.r.revision
@@ -107,7 +108,7 @@ func (u *Unit) prepare(i int) *execution {
 func (u *Unit) repeat(i int) bool {
 	round, cmd := u.round, &u.round.batch.Commands[i]
 	d := &round.decided[i]
-	d.fingerprint = cmd.fingerprint()
+	d.fingerprint = cmd.fingerprint(round.p.codec)
 	if d.first != i {
 		earlier := &round.decided[round.latest(d.first)]
 		switch {
@@ -145,12 +146,17 @@ func (u *Unit) repeat(i int) bool {
 // settle takes the result of an execution whose turn is owned.
 func (u *Unit) settle(i int, x *execution, outcome *Outcome, refusal *Error) {
 	d := &u.round.decided[i]
+	if u.pauses(x) {
+		return
+	}
 	if x.spoilt {
 		u.rollback()
 		x = &execution{readOnly: refusal == nil && x.readOnly} // the spoilt one may still be in somebody's hands
 	}
 	if refusal == nil && u.careful && len(x.events) > 0 {
-		refusal = u.encodable(x)
+		if refusal = u.encodable(x); u.round.failed() {
+			return
+		}
 	}
 	if refusal != nil {
 		if len(x.events) > 0 || refusal.Reason == ReasonPanic || refusal.Reason == ReasonOverrun {
@@ -170,6 +176,9 @@ func (u *Unit) settle(i int, x *execution, outcome *Outcome, refusal *Error) {
 	d.written = x.written
 	u.round.produced.Add(int64(x.bytes + len(d.stored)))
 	u.r.state, u.r.revision = x.state, x.revision
+	for k := range x.events {
+		u.round.p.noteSubjects(u.r, x.events[k].Payload)
+	}
 	if len(x.events) == 0 {
 		return
 	}
@@ -185,6 +194,9 @@ func (u *Unit) settle(i int, x *execution, outcome *Outcome, refusal *Error) {
 func (u *Unit) encodable(x *execution) *Error {
 	r := &resident{id: u.r.id, state: x.state, revision: x.revision}
 	if _, err := u.round.p.encodeState(r); err != nil {
+		if PayloadFaultOf(err) != FaultUndecodable {
+			u.unkept(err)
+		}
 		return refuse(Internal, ReasonBadResult, "the state after %s cannot be encoded: %v", x.cmd.Type, err)
 	}
 	return nil
@@ -201,7 +213,7 @@ func (u *Unit) refuse(i int, refusal *Error) {
 		d.lasting, d.stored = true, storedForm(d.outcome)
 	}
 	if refusal.poison() {
-		d.dead = refusal
+		u.round.bury(i, refusal)
 	}
 }
 
@@ -219,12 +231,16 @@ func (u *Unit) finish() (again bool) {
 		return false
 	}
 	if err := u.round.p.load(u.owned.partition, u.r); err != nil {
-		u.round.fail(err)
+		u.round.fail(u.paused(err))
 		return false
 	}
 	data, err := u.round.p.encodeState(u.r)
 	if err == nil {
 		u.r.encoded = data
+		return false
+	}
+	if PayloadFaultOf(err) != FaultUndecodable {
+		u.unkept(err)
 		return false
 	}
 	if u.careful {

@@ -151,6 +151,7 @@ func (w *writer) Command(g *Group, name, id string, in any, opts ...CallOption) 
 	}
 	if err := w.x.write(w.lineage, g, name, id, in, opts); err != nil {
 		w.x.fault = refusalOf(err)
+		w.x.pauseFor(err)
 	}
 	return w.faultLocked()
 }
@@ -182,7 +183,7 @@ func (w *writer) Progress(v any) error {
 	}
 	data, contentType, err := x.codec.Encode(nil, stepPlace(&x.cmd), v)
 	if err != nil {
-		return refuse(InvalidArgument, ReasonProgress, "progress of %v", err)
+		return refuseFault(err, InvalidArgument, ReasonProgress, "progress of %v", err)
 	}
 	if len(data) > MaxStepBytes {
 		return refuse(InvalidArgument, ReasonProgress, "a step of progress of %s takes %d bytes; at most %d are allowed", x.cmd.Type, len(data), MaxStepBytes)

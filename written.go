@@ -84,7 +84,7 @@ func (o *outgoing) seal(l *lineage, via string, codec Codec, in any) error {
 	}
 	data, contentType, err := codec.Encode(nil, commandPlace(&o.cmd), in)
 	if err != nil {
-		return refuse(InvalidArgument, ReasonUndecodable, "command %v", err)
+		return refuseFault(err, InvalidArgument, ReasonUndecodable, "command %v", err)
 	}
 	o.cmd.Payload, o.cmd.ContentType = data, contentType
 	return CheckCommand(&o.cmd)

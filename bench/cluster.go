@@ -24,10 +24,12 @@ type cluster struct {
 	client *kgo.Client
 	admin  *kadm.Client
 	inside *embedded.Broker // nil with real brokers
+
+	requests *requests // of all clients
 }
 
 func openCluster(ctx context.Context, cfg config) (*cluster, error) {
-	c := &cluster{cfg: cfg}
+	c := &cluster{cfg: cfg, requests: &requests{}}
 	c.kafka = kafka.Config{Brokers: cfg.brokers, ClientID: "bench"}
 	if cfg.embedded > 0 {
 		broker, err := embedded.Start(context.WithoutCancel(ctx), embedded.Config{Brokers: cfg.embedded})
@@ -38,6 +40,7 @@ func openCluster(ctx context.Context, cfg config) (*cluster, error) {
 	}
 	var err error
 	if c.kafka.Options, err = cfg.compression(); err == nil {
+		c.kafka.Options = append(c.kafka.Options, kgo.WithHooks(c.requests))
 		err = c.connect(ctx)
 	}
 	if err != nil {
@@ -104,9 +107,9 @@ func (c *cluster) stage(ctx context.Context, row string) (s *stage, drop func(),
 	}
 	name := "bench-" + row + "-" + hex.EncodeToString(random[:])
 	s = &stage{ledger: newLedger(name), name: name, replies: muster.ReplyTopic("", name+"-callers")}
-	_, err = kafka.EnsureGroup(ctx, c.admin, s.group, "", true)
+	_, err = kafka.EnsureGroup(ctx, c.client, s.group, "", true)
 	if err == nil {
-		_, err = kafka.EnsureReplies(ctx, c.admin, "", name+"-callers", partitions, true)
+		_, err = kafka.EnsureReplies(ctx, c.client, "", name+"-callers", partitions, true)
 	}
 	topics := []string{
 		s.commands(), s.journal(), s.group.SnapshotTopic(""), s.group.DeadLetterTopic(""),

@@ -28,17 +28,23 @@ type pass struct {
 func catalogue() []row {
 	return []row{
 		{name: "drain", unit: "commands/s", wanted: ">= 0.5", pass: drain},
-		{name: "call-1", unit: "ms p50", wanted: "<= 2.2", pass: callOne},
-		{name: "call-256", unit: "calls/s", wanted: ">= 0.45", pass: callMany},
+		{name: "call-1", unit: "ms p50", wanted: "<= 2.2", pass: callOne(false)},
+		{name: "call-256", unit: "calls/s", wanted: ">= 0.45", pass: callMany(false)},
+		{name: "call-1-transactional", unit: "ms p50", pass: callOne(true)},
+		{name: "call-256-transactional", unit: "calls/s", pass: callMany(true)},
 		{name: "call-hot", unit: "calls/s", wanted: ">= 0.5", pass: callHot},
 		{name: "call-skew", unit: "calls/s", pass: callSkew},
 		{name: "call-256-rf3", unit: "calls/s", wanted: ">= 0.3", brokers: 3, pass: callReplicated},
 		{name: "recover", unit: "events/s", wanted: ">= 0.8", pass: recoverCold},
 		{name: "resident", unit: "MiB RSS", wanted: "value < 1024", pass: resident},
 		{name: "view-memory", unit: "events/s", wanted: ">= 0.6", pass: viewMemory},
-		{name: "view-pebble", unit: "events/s", wanted: ">= 0.5", pass: viewPebble},
+		{name: "view-pebble", unit: "events/s", wanted: ">= 0.5", pass: viewPebble(false)},
+		{name: "view-pebble-fetched", unit: "events/s", pass: viewPebble(true)},
 		{name: "view-postgres", unit: "events/s", wanted: ">= 0.5", pass: viewPostgres},
 		{name: "rebuild", unit: "MiB RSS", wanted: "value < 1024", pass: rebuild},
+		{name: "seal-256", unit: "ns", wanted: "<= 2.2", pass: seal(256)},
+		{name: "seal-1k", unit: "ns", wanted: "<= 1.7", pass: seal(1024)},
+		{name: "open-1k", unit: "ns", wanted: "<= 2.2", pass: open(1024)},
 		{name: "wait-for", unit: "ms p50", wanted: "<= 2", pass: waitFor},
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/seed-3eec0498/muster"
@@ -22,9 +21,9 @@ func exampleCluster(ctx context.Context) (kafka.Config, *muster.Group, *kgo.Clie
 	client, err := config.Client(kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	must(err)
 	group := muster.NewGroup("orders", muster.Partitions(1))
-	_, err = kafka.EnsureGroup(ctx, kadm.NewClient(client), group, "", true)
+	_, err = kafka.EnsureGroup(ctx, client, group, "", true)
 	must(err)
-	_, err = kafka.EnsureReplies(ctx, kadm.NewClient(client), "", "shop", 1, true)
+	_, err = kafka.EnsureReplies(ctx, client, "", "shop", 1, true)
 	must(err)
 	return config, group, client, func() { client.Close(); broker.Close() }
 }

@@ -71,3 +71,9 @@ var (
 	PlaceStandbys = placeStandbys
 	PreferWarm    = preferWarm
 )
+
+// Recycled is the memory that a recovery reads into.
+type Recycled = recycled
+
+// Kept gives how many pieces are kept for the next batch.
+func (p *recycled) Kept() (buffers, records int) { return len(p.buffers), len(p.records) }

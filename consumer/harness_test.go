@@ -26,7 +26,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds every wait of these tests; none of them is expected to take a fraction of it.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // cluster is a broker with the topics of one group.
 type cluster struct {
@@ -67,7 +67,7 @@ func open(t testing.TB, brokers []string, fake *kfake.Cluster, partitions int) *
 	}
 	t.Cleanup(c.client.Close)
 	c.adm = kadm.NewClient(c.client)
-	if _, err := kafka.EnsureGroup(within(t), c.adm, c.group, "", true); err != nil {
+	if _, err := kafka.EnsureGroup(within(t), c.client, c.group, "", true); err != nil {
 		t.Fatal(err)
 	}
 	return c

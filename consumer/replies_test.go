@@ -17,7 +17,7 @@ import (
 // replies makes the reply topic of a service with two partitions.
 func (c *cluster) replies(delivered chan<- string) consumer.RepliesConfig {
 	c.t.Helper()
-	if _, err := kafka.EnsureReplies(within(c.t), c.adm, "", c.group.Name(), 2, true); err != nil {
+	if _, err := kafka.EnsureReplies(within(c.t), c.client, "", c.group.Name(), 2, true); err != nil {
 		c.t.Fatal(err)
 	}
 	return consumer.RepliesConfig{
@@ -77,6 +77,7 @@ func TestRepliesAfterOpenAreDelivered(t *testing.T) {
 }
 
 func TestOpenRepliesNamesWhatIsWrong(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	c := start(t, 1)
 	_, err := consumer.OpenReplies(within(t), consumer.RepliesConfig{})
 	for _, word := range []string{"Service", "partition", "Deliver"} {

@@ -17,7 +17,7 @@ import (
 func (c *cluster) control(t testing.TB) string {
 	t.Helper()
 	service := kafkatest.UniqueName(t, "bank")
-	if err := kafka.EnsureControl(within(t), kadm.NewClient(c.client), "", service, true); err != nil {
+	if err := kafka.EnsureControl(within(t), c.client, "", service, true); err != nil {
 		t.Fatal(err)
 	}
 	return muster.ControlTopic("", service)

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -54,14 +55,14 @@ func (g *GroupStore) ingest(ctx context.Context, c *muster.Changes, write func(*
 		return err
 	}
 	d := &draft{p: p, changes: []*muster.Changes{c}, meta: p.meta, times: []int64{p.meta.time}}
-	bytes, err := g.s.table(ctx, func(table *sstable.Writer) error { return write(d, table) })
+	written, err := g.s.table(ctx, func(table *sstable.Writer) error { return write(d, table) })
 	if err != nil {
 		return g.ingestFault(c.Partition, err)
 	}
-	g.s.disk.Wrote(max(bytes, g.s.cfg.writeBuffer())) // so that the next one looks whether compaction keeps up
+	g.s.disk.Wrote(max(written, g.s.cfg.writeBuffer())) // so that the next one looks whether compaction keeps up
 	d.settle()
 	g.s.cfg.Observe.stored(Stored{
-		Group: g.name, Partitions: 1, States: len(c.States), Answers: len(c.Answers), Bytes: int(bytes), Took: g.s.cfg.now()().Sub(began),
+		Group: g.name, Partitions: 1, States: len(c.States), Answers: len(c.Answers), Bytes: int(written), Took: g.s.cfg.now()().Sub(began),
 	})
 	return nil
 }
@@ -103,7 +104,7 @@ func (p *partition) writeRows(table *sstable.Writer, d *draft, c *muster.Changes
 			}
 			continue
 		}
-		value = slices.Grow(value[:0], stateBytes+len(states[i].Data))[:stateBytes+len(states[i].Data)]
+		value = slices.Grow(value[:0], stateSize(&states[i]))[:stateSize(&states[i])]
 		putState(value, &states[i])
 		if err := table.Set(key, value); err != nil {
 			return err
@@ -122,12 +123,29 @@ func (p *partition) writeRows(table *sstable.Writer, d *draft, c *muster.Changes
 		}
 		n++
 	}
+	return p.writeSubjects(table, states)
+}
+
+// writeSubjects writes the rows of the index, which lie behind all others.
+func (p *partition) writeSubjects(table *sstable.Writer, states []muster.StoredState) error {
+	var keys [][]byte
+	for i := range states {
+		for _, ref := range unindexed(&states[i]) {
+			keys = append(keys, p.prefix.subject(&ref, states[i].AggregateID))
+		}
+	}
+	slices.SortFunc(keys, bytes.Compare)
+	for _, key := range slices.CompactFunc(keys, bytes.Equal) {
+		if err := table.Set(key, []byte{subjectOne}); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
 // table makes a table and takes it in. It is made through the bare file system: what fails there is an error like any other, and no end
 // of the store.
-func (s *Store) table(ctx context.Context, write func(*sstable.Writer) error) (bytes int64, err error) {
+func (s *Store) table(ctx context.Context, write func(*sstable.Writer) error) (size int64, err error) {
 	name := s.files.PathJoin(s.ingestDir(), strconv.FormatInt(s.made.Add(1), 10)+".sst")
 	file, err := s.files.Create(name, vfs.WriteCategoryUnspecified)
 	if err != nil {
@@ -143,7 +161,7 @@ func (s *Store) table(ctx context.Context, write func(*sstable.Writer) error) (b
 		return 0, err
 	}
 	if info, err := s.files.Stat(name); err == nil {
-		bytes = info.Size()
+		size = info.Size()
 	}
 	if err := s.root(ctx); err != nil {
 		return 0, err
@@ -153,7 +171,7 @@ func (s *Store) table(ctx context.Context, write func(*sstable.Writer) error) (b
 	if err := s.db.Ingest(ctx, []string{name}); err != nil {
 		return 0, err
 	}
-	return bytes, s.Failed()
+	return size, s.Failed()
 }
 
 // root writes out, once, what every table is based on: the store's format and the numbers of the groups, which lie in the log. A power cut

@@ -14,6 +14,8 @@ const (
 	kindAnswers   kind = 3 // one row per Store: the command ids of a batch with their outcomes
 	kindTimers    kind = 4 // reserved for durable timers
 	kindSnapshots kind = 5 // at most one row per partition: how far its snapshots are complete
+	kindSubjects  kind = 6 // one row per subject and aggregate: whose data is where
+	kindErased    kind = 7 // one row per erasure that was carried out here
 )
 
 // Keys. Everything that belongs to one partition lies side by side, so that it can be dropped as one range:
@@ -24,6 +26,8 @@ const (
 //	|                  |                     |            | state: aggregate id
 //	|                  |                     |            | answers: sequence u64 BE
 //	|                  |                     |            | snapshots: nothing
+//	|                  |                     |            | subjects: subject_ref, 16 bytes, and aggregate id
+//	|                  |                     |            | erased: id of an erasure
 //
 // Group 0, partition 0 is the store's own range: its meta row holds the store format, its state rows map a group's name to its number.
 const (

@@ -19,6 +19,11 @@ func (g *GroupStore) Load(partition int32, aggregateID string) (muster.StoredSta
 		return muster.StoredState{}, err
 	}
 	defer g.s.disk.End()
+	return g.load(p, aggregateID)
+}
+
+// load is Load within a call that has begun.
+func (g *GroupStore) load(p *partition, aggregateID string) (muster.StoredState, error) {
 	value, closer, err := g.s.db.Get(p.prefix.key(kindState, aggregateID))
 	state := muster.StoredState{}
 	switch {
@@ -30,7 +35,7 @@ func (g *GroupStore) Load(partition int32, aggregateID string) (muster.StoredSta
 	case errors.Is(err, pebble.ErrNotFound):
 		err = nil
 	}
-	if err = g.s.faultOn("load a state of ", g, partition, err); err != nil {
+	if err = g.s.faultOn("load a state of ", g, p.number, err); err != nil {
 		return muster.StoredState{}, err
 	}
 	state.AggregateID = aggregateID

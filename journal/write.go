@@ -138,12 +138,15 @@ func (p *partition) putState(batch *pebble.Batch, s *muster.StoredState) {
 		_ = batch.Delete(p.prefix.key(kindState, s.AggregateID), nil)
 		return
 	}
-	op := batch.SetDeferred(headBytes+len(s.AggregateID), stateBytes+len(s.Data))
+	op := batch.SetDeferred(headBytes+len(s.AggregateID), stateSize(s))
 	copy(op.Key, p.prefix[:])
 	op.Key[prefixBytes] = byte(kindState)
 	copy(op.Key[headBytes:], s.AggregateID)
 	putState(op.Value, s)
 	_ = op.Finish()
+	for _, ref := range unindexed(s) {
+		_ = batch.Set(p.prefix.subject(&ref, s.AggregateID), []byte{subjectOne}, nil)
+	}
 }
 
 // evict deletes n records of answers. After a quiet day there may be many at once: one tombstone over all of them then.
@@ -217,7 +220,7 @@ func sizeOf(changes []muster.Changes) int {
 	for i := range changes {
 		c := &changes[i]
 		for j := range c.States {
-			size += headBytes + stateBytes + 8 + len(c.States[j].AggregateID) + len(c.States[j].Data)
+			size += headBytes + 8 + len(c.States[j].AggregateID) + stateSize(&c.States[j])
 		}
 		size += answersSize(c.Answers) + 256
 	}

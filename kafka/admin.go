@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/seed-3eec0498/muster"
@@ -38,30 +37,35 @@ func (a *Admin) CheckTransactions(ctx context.Context) error { return CheckTrans
 
 // EnsureGroup is the function of that name.
 func (a *Admin) EnsureGroup(ctx context.Context, g *muster.Group, create bool) (TopicIDs, error) {
-	ids, err := EnsureGroup(ctx, kadm.NewClient(a.client), g, a.cfg.Prefix, create)
+	ids, err := EnsureGroup(ctx, a.client, g, a.cfg.Prefix, create)
 	return ids, a.as(err)
 }
 
 // EnsureReplies is the function of that name.
 func (a *Admin) EnsureReplies(ctx context.Context, service string, partitions int32, create bool) (int32, error) {
-	n, err := EnsureReplies(ctx, kadm.NewClient(a.client), a.cfg.Prefix, service, partitions, create)
+	n, err := EnsureReplies(ctx, a.client, a.cfg.Prefix, service, partitions, create)
 	return n, a.as(err)
 }
 
 // EnsureLedger is the function of that name.
 func (a *Admin) EnsureLedger(ctx context.Context, service string, create bool) error {
-	return a.as(EnsureLedger(ctx, kadm.NewClient(a.client), a.cfg.Prefix, service, create))
+	return a.as(EnsureLedger(ctx, a.client, a.cfg.Prefix, service, create))
 }
 
 // EnsureTarget is the function of that name.
 func (a *Admin) EnsureTarget(ctx context.Context, topic string, partitions int32, create bool) (int32, error) {
-	n, err := EnsureTarget(ctx, kadm.NewClient(a.client), a.cfg.Prefix, topic, partitions, create)
+	n, err := EnsureTarget(ctx, a.client, a.cfg.Prefix, topic, partitions, create)
 	return n, a.as(err)
 }
 
 // EnsureControl is the function of that name.
 func (a *Admin) EnsureControl(ctx context.Context, service string, create bool) error {
-	return a.as(EnsureControl(ctx, kadm.NewClient(a.client), a.cfg.Prefix, service, create))
+	return a.as(EnsureControl(ctx, a.client, a.cfg.Prefix, service, create))
+}
+
+// EnsureKeys is the function of that name.
+func (a *Admin) EnsureKeys(ctx context.Context, space string, create bool) error {
+	return a.as(EnsureKeys(ctx, a.client, a.cfg.Prefix, space, create))
 }
 
 // as adds to an error about a missing right whom it concerns.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -84,11 +83,10 @@ func ExampleEnsureGroup() {
 		fmt.Println(err)
 		return
 	}
-	admin := kadm.NewClient(client)
-	topics, err := kafka.EnsureGroup(ctx, admin, muster.NewGroup("accounts"), "", true)
+	topics, err := kafka.EnsureGroup(ctx, client, muster.NewGroup("accounts"), "", true)
 	fmt.Println(len(topics), err)
 
-	_, err = kafka.EnsureGroup(ctx, admin, muster.NewGroup("accounts", muster.Partitions(24)), "", true)
+	_, err = kafka.EnsureGroup(ctx, client, muster.NewGroup("accounts", muster.Partitions(24)), "", true)
 	fmt.Println(muster.CodeOf(err), muster.ReasonOf(err))
 	// Output:
 	// 4 <nil>

@@ -34,14 +34,14 @@ func TestOldClusterIsRefused(t *testing.T) {
 }
 
 func TestUnreachableClusterIsUnavailable(t *testing.T) {
-	cluster, client, adm := open(t)
+	cluster, client, _ := open(t)
 	cluster.Close()
 	ctx, cancel := context.WithTimeout(within(t), 300*time.Millisecond) // the client tries again and again until then
 	defer cancel()
 	if err := kafka.CheckTransactions(ctx, client); muster.CodeOf(err) != muster.Unavailable || !strings.Contains(err.Error(), "is the address right") {
 		t.Errorf("features: %v", err)
 	}
-	if _, err := kafka.EnsureGroup(ctx, adm, accounts, "", true); muster.CodeOf(err) != muster.Unavailable {
+	if _, err := kafka.EnsureGroup(ctx, client, accounts, "", true); muster.CodeOf(err) != muster.Unavailable {
 		t.Errorf("topics: %v", err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/seed-3eec0498/muster"
 )
@@ -31,7 +31,7 @@ func ledgerTopic(prefix, service string) topicSpec {
 
 // EnsureLedger makes sure that the checkpoints topic of a service is there and right. With create, a missing one is made. Errors are as with
 // [EnsureGroup].
-func EnsureLedger(ctx context.Context, adm *kadm.Client, prefix, service string, create bool) error {
+func EnsureLedger(ctx context.Context, client *kgo.Client, prefix, service string, create bool) error {
 	spec := ledgerTopic(prefix, service)
 	if service == "" || !topicName(spec.name) {
 		return &muster.Error{
@@ -39,14 +39,14 @@ func EnsureLedger(ctx context.Context, adm *kadm.Client, prefix, service string,
 			Message: fmt.Sprintf("checkpoints topic %q: give the service a name of letters, digits, dots, dashes or underscores", spec.name),
 		}
 	}
-	_, err := ensure(ctx, adm, []topicSpec{spec}, LedgerPartitions, create)
+	_, err := ensure(ctx, client, []topicSpec{spec}, LedgerPartitions, create)
 	return err
 }
 
 // EnsureTarget makes sure that a topic for others is there, and gives its partition count. With create, a missing one is made with so many
 // partitions; one that exists may have any number and keep its records as long as it likes. Zero partitions: it must exist. Errors are as
 // with [EnsureGroup].
-func EnsureTarget(ctx context.Context, adm *kadm.Client, prefix, topic string, partitions int32, create bool) (int32, error) {
+func EnsureTarget(ctx context.Context, client *kgo.Client, prefix, topic string, partitions int32, create bool) (int32, error) {
 	spec := topicSpec{name: prefix + topic, cleanup: cleanupDelete, foreign: true}
 	if topic == "" || !topicName(spec.name) || partitions < 0 {
 		return 0, &muster.Error{
@@ -54,7 +54,7 @@ func EnsureTarget(ctx context.Context, adm *kadm.Client, prefix, topic string, p
 			Message: fmt.Sprintf("topic %q with %d partitions: give a name of letters, digits, dots, dashes or underscores", spec.name, partitions),
 		}
 	}
-	found, err := ensure(ctx, adm, []topicSpec{spec}, max(partitions, 1), create && partitions > 0)
+	found, err := ensure(ctx, client, []topicSpec{spec}, max(partitions, 1), create && partitions > 0)
 	if err != nil {
 		return 0, err
 	}

@@ -19,10 +19,14 @@ import (
 //	ce_source      name of the group                                             both
 //	ce_sequence    revision of the state, decimal                                state
 //	muster-offset  journal offset of its last event, decimal                     state
-//	muster-sum     8 hex digits: CRC-32C of key, 0, revision, offset, value      both; a pass has 0 for revision and offset
+//	muster-subjects  subject_refs of those who have data in the aggregate's events, 32 hex digits each; absent where nobody has    state
+//	muster-sum     8 hex digits: CRC-32C of key, 0, revision, offset, value and, where there are any, the
+//	               subject_refs; a pass has 0 for revision and offset            both
 const (
 	headOffset = "muster-offset"
 	headSum    = "muster-sum"
+
+	headSubjects = "muster-subjects"
 )
 
 // passKey is the record key of a [muster.SnapshotPass]. No aggregate id has a control character.
@@ -31,25 +35,57 @@ const passKey = "\x01pass"
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // snapshotSum covers all that is told of a state: revision and offset as 8 bytes each, big endian.
-func snapshotSum(key []byte, revision uint64, offset int64, value []byte) uint32 {
+func snapshotSum(key []byte, revision uint64, offset int64, value, subjects []byte) uint32 {
 	var numbers [17]byte
 	binary.BigEndian.PutUint64(numbers[1:], revision)
 	binary.BigEndian.PutUint64(numbers[9:], uint64(offset))
 	sum := crc32.Update(0, castagnoli, key)
 	sum = crc32.Update(sum, castagnoli, numbers[:])
-	return crc32.Update(sum, castagnoli, value)
+	sum = crc32.Update(sum, castagnoli, value)
+	return crc32.Update(sum, castagnoli, subjects)
+}
+
+// subjectsText gives the header of subjects, nil where there are none.
+func subjectsText(refs []muster.SubjectRef) []byte {
+	if len(refs) == 0 {
+		return nil
+	}
+	text := make([]byte, 0, 32*len(refs))
+	for i := range refs {
+		text = hex.AppendEncode(text, refs[i][:])
+	}
+	return text
+}
+
+func readSubjects(text []byte) ([]muster.SubjectRef, bool) {
+	if len(text) == 0 {
+		return nil, true
+	}
+	data := make([]byte, hex.DecodedLen(len(text)))
+	if _, err := hex.Decode(data, text); err != nil || len(data)%16 != 0 {
+		return nil, false
+	}
+	refs := make([]muster.SubjectRef, len(data)/16)
+	for i := range refs {
+		copy(refs[i][:], data[16*i:])
+	}
+	return refs, true
 }
 
 // EncodeSnapshot gives the record of a state: key aggregate id, value the encoded state, which is not copied. An empty state is written as
 // an empty value, because null would be a tombstone.
 func EncodeSnapshot(g *muster.Group, partition int32, s *muster.StoredState, topic string) *kgo.Record {
-	w := newWriter(5, len(g.Name())+len(s.AggregateID)+3*wordBytes+8)
+	subjects := subjectsText(s.Subjects)
+	w := newWriter(6, len(g.Name())+len(s.AggregateID)+3*wordBytes+8)
 	key, value := w.key(s.AggregateID), notNull(s.Data)
 	w.text(headFormat, formatOne)
 	w.text(headSource, g.Name())
 	w.uint(headSequence, s.Revision)
 	w.int(headOffset, s.Offset)
-	w.hex(headSum, snapshotSum(key, s.Revision, s.Offset, value))
+	w.hex(headSum, snapshotSum(key, s.Revision, s.Offset, value, subjects))
+	if subjects != nil {
+		w.heads = append(w.heads, kgo.RecordHeader{Key: headSubjects, Value: subjects})
+	}
 	return &kgo.Record{Topic: topic, Partition: partition, Key: key, Value: value, Headers: w.heads}
 }
 
@@ -77,7 +113,7 @@ func EncodeSnapshotPass(g *muster.Group, p *muster.SnapshotPass, topic string) (
 	key := w.key(passKey)
 	w.text(headFormat, formatOne)
 	w.text(headSource, g.Name())
-	w.hex(headSum, snapshotSum(key, 0, 0, value))
+	w.hex(headSum, snapshotSum(key, 0, 0, value, nil))
 	return &kgo.Record{Topic: topic, Partition: p.Partition, Key: key, Value: value, Headers: w.heads}, nil
 }
 
@@ -101,7 +137,7 @@ func DecodeSnapshot(r *kgo.Record, g *muster.Group) (muster.StoredState, *muster
 	}
 	sum, ok := readFingerprint(find(r.Headers, headSum))
 	if string(r.Key) == passKey {
-		if !ok || sum != snapshotSum(r.Key, 0, 0, r.Value) {
+		if !ok || sum != snapshotSum(r.Key, 0, 0, r.Value, nil) {
 			return none, nil, malformed(positionOf(r), "the checksum of a pass does not fit")
 		}
 		p, err := decodePass(r)
@@ -109,7 +145,9 @@ func DecodeSnapshot(r *kgo.Record, g *muster.Group) (muster.StoredState, *muster
 	}
 	revision, isRevision := readUint(h.sequence)
 	offset, isOffset := readUint(find(r.Headers, headOffset))
-	if !ok || !isRevision || !isOffset || sum != snapshotSum(r.Key, revision, int64(offset), r.Value) {
+	text := find(r.Headers, headSubjects)
+	subjects, isSubjects := readSubjects(text)
+	if !ok || !isRevision || !isOffset || !isSubjects || sum != snapshotSum(r.Key, revision, int64(offset), r.Value, text) {
 		return none, nil, malformed(positionOf(r), "the checksum of a state does not fit")
 	}
 	if err := checkText(r.Key, muster.CheckAggregateID); err != nil || revision == 0 || int64(offset) < 0 {
@@ -118,7 +156,7 @@ func DecodeSnapshot(r *kgo.Record, g *muster.Group) (muster.StoredState, *muster
 	if want := int32(murmur2(r.Key)&0x7fffffff) % g.Partitions(); want != r.Partition {
 		return none, nil, malformed(positionOf(r), "the aggregate belongs into partition %d of %d", want, g.Partitions())
 	}
-	return muster.StoredState{AggregateID: string(r.Key), Revision: revision, Offset: int64(offset), Data: r.Value}, nil, nil
+	return muster.StoredState{AggregateID: string(r.Key), Revision: revision, Offset: int64(offset), Data: r.Value, Subjects: subjects, Unindexed: len(subjects)}, nil, nil
 }
 
 func decodePass(r *kgo.Record) (*muster.SnapshotPass, error) {

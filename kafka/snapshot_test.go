@@ -127,3 +127,23 @@ func FuzzDecodeSnapshot(f *testing.F) {
 		}
 	})
 }
+
+// Whose data an aggregate has travels with its snapshot, and is as safe from damage as the rest.
+func TestSubjectsOfASnapshot(t *testing.T) {
+	s := aState()
+	s.Subjects = []muster.SubjectRef{{1, 2, 15: 3}, {4}}
+	r := kafka.EncodeSnapshot(accounts, home, s, "accounts.snapshots")
+	got, _, err := kafka.DecodeSnapshot(r, accounts)
+	s.Unindexed = 2 // nobody has them in an index yet
+	if diff := cmp.Diff(*s, got); err != nil || diff != "" {
+		t.Fatal(err, diff)
+	}
+	for i := range r.Headers {
+		if r.Headers[i].Key == "muster-subjects" {
+			r.Headers[i].Value[0] ^= 1
+		}
+	}
+	if _, _, err := kafka.DecodeSnapshot(r, accounts); err == nil {
+		t.Error("a subject was changed, and nobody noticed")
+	}
+}

@@ -17,7 +17,7 @@ import (
 // What stands here runs against the in-process broker and, with MUSTER_BROKERS set, against the cluster named there.
 
 // shared gives a client of the suite's brokers, a prefix of the test's own, and sees to it that its topics go with it.
-func shared(t *testing.T) (config kafka.Config, adm *kadm.Client) {
+func shared(t *testing.T) (config kafka.Config, client *kgo.Client, adm *kadm.Client) {
 	t.Helper()
 	config = kafka.Config{Brokers: kafkatest.Brokers(t), Prefix: kafkatest.UniqueName(t, "kafka") + "."}
 	client, err := config.Client()
@@ -43,12 +43,12 @@ func shared(t *testing.T) (config kafka.Config, adm *kadm.Client) {
 			}
 		}
 	})
-	return config, adm
+	return config, client, adm
 }
 
 func TestLifeOfTopics(t *testing.T) {
 	ctx := within(t)
-	config, adm := shared(t)
+	config, _, adm := shared(t)
 	admin, err := kafka.OpenAdmin(ctx, config)
 	if err != nil {
 		t.Fatal(err)
@@ -115,8 +115,8 @@ func eventually(t *testing.T, what string, holds func() bool) {
 // Null and empty differ in a compacted topic, so they must come back from a broker as they were sent.
 func TestRecordsSurviveABroker(t *testing.T) {
 	ctx := within(t)
-	config, adm := shared(t)
-	if _, err := kafka.EnsureGroup(ctx, adm, accounts, config.Prefix, true); err != nil {
+	config, client, _ := shared(t)
+	if _, err := kafka.EnsureGroup(ctx, client, accounts, config.Prefix, true); err != nil {
 		t.Fatal(err)
 	}
 	topic := accounts.CommandTopic(config.Prefix)
@@ -162,8 +162,8 @@ func TestRecordsSurviveABroker(t *testing.T) {
 // The largest dead letter there can be, and the largest event, must be taken by a broker with its default limits.
 func TestLargestRecordsFit(t *testing.T) {
 	ctx := within(t)
-	config, adm := shared(t)
-	if _, err := kafka.EnsureGroup(ctx, adm, accounts, config.Prefix, true); err != nil {
+	config, client, _ := shared(t)
+	if _, err := kafka.EnsureGroup(ctx, client, accounts, config.Prefix, true); err != nil {
 		t.Fatal(err)
 	}
 	event := fullEvent()

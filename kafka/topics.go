@@ -10,6 +10,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/seed-3eec0498/muster"
 )
@@ -18,15 +19,17 @@ import (
 type TopicIDs map[string][16]byte
 
 // EnsureGroup makes sure that the topics of a group are there and right. With create, missing ones are made: replication 3 and
-// min.insync.replicas 2 where the cluster has three brokers, else 1 and 1. It returns when every partition has a leader.
+// min.insync.replicas 2 where the cluster has three brokers, else 1 and 1. It returns when every partition has a leader and every broker knows
+// that: a broker learns of a topic in its own time, and one that has not would still say that there is none. Brokers that cannot be reached, or
+// that have not heard after three seconds, are not waited for.
 //
 // The error joins all faults. Each is a FailedPrecondition [muster.Error] that names the topic, what was found, what is needed and the
 // command that mends it; its Reason is one of the Reason constants of this package. Trouble with the cluster itself is as [Map] says.
-func EnsureGroup(ctx context.Context, adm *kadm.Client, g *muster.Group, prefix string, create bool) (TopicIDs, error) {
+func EnsureGroup(ctx context.Context, client *kgo.Client, g *muster.Group, prefix string, create bool) (TopicIDs, error) {
 	if err := g.Validate(); err != nil {
 		return nil, err
 	}
-	found, err := ensure(ctx, adm, groupTopics(g, prefix), g.Partitions(), create)
+	found, err := ensure(ctx, client, groupTopics(g, prefix), g.Partitions(), create)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +43,7 @@ func EnsureGroup(ctx context.Context, adm *kadm.Client, g *muster.Group, prefix 
 // EnsureReplies makes sure that the reply topic of a service is there and right, and gives its partition count. With create, a missing one
 // is made with so many partitions; one that exists may have any number, since answers are addressed and not hashed. Errors are as with
 // [EnsureGroup].
-func EnsureReplies(ctx context.Context, adm *kadm.Client, prefix, service string, partitions int32, create bool) (int32, error) {
+func EnsureReplies(ctx context.Context, client *kgo.Client, prefix, service string, partitions int32, create bool) (int32, error) {
 	spec := replyTopic(prefix, service)
 	if service == "" || !topicName(spec.name) || partitions < 1 {
 		return 0, &muster.Error{
@@ -49,7 +52,7 @@ func EnsureReplies(ctx context.Context, adm *kadm.Client, prefix, service string
 				spec.name, partitions, "249 characters with what stands in front, and at least one partition"),
 		}
 	}
-	found, err := ensure(ctx, adm, []topicSpec{spec}, partitions, create)
+	found, err := ensure(ctx, client, []topicSpec{spec}, partitions, create)
 	if err != nil {
 		return 0, err
 	}
@@ -58,7 +61,7 @@ func EnsureReplies(ctx context.Context, adm *kadm.Client, prefix, service string
 
 // EnsureControl makes sure that the control topic of a service is there and right. With create, a missing one is made. Errors are as with
 // [EnsureGroup].
-func EnsureControl(ctx context.Context, adm *kadm.Client, prefix, service string, create bool) error {
+func EnsureControl(ctx context.Context, client *kgo.Client, prefix, service string, create bool) error {
 	spec := controlTopic(prefix, service)
 	if service == "" || !topicName(spec.name) {
 		return &muster.Error{
@@ -67,7 +70,7 @@ func EnsureControl(ctx context.Context, adm *kadm.Client, prefix, service string
 				"stands in front", spec.name),
 		}
 	}
-	_, err := ensure(ctx, adm, []topicSpec{spec}, 1, create)
+	_, err := ensure(ctx, client, []topicSpec{spec}, 1, create)
 	return err
 }
 
@@ -82,14 +85,15 @@ type foundTopic struct {
 }
 
 const (
-	// settleTime bounds how long new topics may take until every broker that is asked knows them and they have leaders.
+	// settleTime bounds how long new topics may take until a broker knows them, their leaders and their settings.
 	settleTime = 30 * time.Second
 	firstPause = 5 * time.Millisecond
 	longPause  = 250 * time.Millisecond
 )
 
 // ensure creates what is missing, waits for it, and checks all.
-func ensure(ctx context.Context, adm *kadm.Client, specs []topicSpec, partitions int32, create bool) ([]foundTopic, error) {
+func ensure(ctx context.Context, client *kgo.Client, specs []topicSpec, partitions int32, create bool) ([]foundTopic, error) {
+	adm := kadm.NewClient(client)
 	ctx, cancel := context.WithTimeout(ctx, settleTime)
 	defer cancel()
 	meta, err := metadata(ctx, adm, specs)
@@ -115,6 +119,7 @@ func ensure(ctx context.Context, adm *kadm.Client, specs []topicSpec, partitions
 	if err != nil {
 		return nil, err
 	}
+	knownEverywhere(ctx, client, specs)
 	for i := range found {
 		faults = append(faults, found[i].check()...)
 	}

@@ -21,9 +21,9 @@ func TestMissingTopicsAreCreatedAsDesigned(t *testing.T) {
 		minISR            string
 	}{{1, 1, "1"}, {2, 1, "1"}, {3, 3, "2"}, {4, 3, "2"}} {
 		ctx := within(t)
-		_, _, adm := open(t, kfake.NumBrokers(row.brokers))
+		_, client, adm := open(t, kfake.NumBrokers(row.brokers))
 		group := muster.NewGroup("accounts", muster.Partitions(3), muster.CommandRetention(48*time.Hour))
-		ids, err := kafka.EnsureGroup(ctx, adm, group, "stage.", true)
+		ids, err := kafka.EnsureGroup(ctx, client, group, "stage.", true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +57,7 @@ func TestMissingTopicsAreCreatedAsDesigned(t *testing.T) {
 				}
 			}
 		}
-		again, err := kafka.EnsureGroup(ctx, adm, group, "stage.", false)
+		again, err := kafka.EnsureGroup(ctx, client, group, "stage.", false)
 		if err != nil || len(again) != len(ids) {
 			t.Errorf("second look: %v", err)
 		}
@@ -65,8 +65,8 @@ func TestMissingTopicsAreCreatedAsDesigned(t *testing.T) {
 }
 
 func TestMissingTopicsAreRefusedTogether(t *testing.T) {
-	_, _, adm := open(t, kfake.NumBrokers(3))
-	_, err := kafka.EnsureGroup(within(t), adm, accounts, "", false)
+	_, client, _ := open(t, kfake.NumBrokers(3))
+	_, err := kafka.EnsureGroup(within(t), client, accounts, "", false)
 	if muster.CodeOf(err) != muster.FailedPrecondition || muster.ReasonOf(err) != kafka.ReasonMissingTopic {
 		t.Fatalf("%v", err)
 	}
@@ -90,7 +90,7 @@ func TestTwoCreatorsAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer client.Close()
-		all.Go(func() { ids[i], faults[i] = kafka.EnsureGroup(ctx, kadm.NewClient(client), accounts, "", true) })
+		all.Go(func() { ids[i], faults[i] = kafka.EnsureGroup(ctx, client, accounts, "", true) })
 	}
 	all.Wait()
 	if err := errors.Join(faults...); err != nil {
@@ -119,21 +119,21 @@ func TestNewTopicIsKnownDespiteTheCacheThatSaidItIsMissing(t *testing.T) {
 	}
 	defer client.Close()
 	adm := kadm.NewClient(client)
-	if _, err := kafka.EnsureGroup(ctx, adm, accounts, "", false); muster.ReasonOf(err) != kafka.ReasonMissingTopic {
+	if _, err := kafka.EnsureGroup(ctx, client, accounts, "", false); muster.ReasonOf(err) != kafka.ReasonMissingTopic {
 		t.Fatalf("%v", err)
 	}
 	if _, err := adm.ListTopics(ctx, accounts.JournalTopic("")); err != nil { // fills the cache with "unknown"
 		t.Fatal(err)
 	}
-	if _, err := kafka.EnsureGroup(ctx, adm, accounts, "", true); err != nil {
+	if _, err := kafka.EnsureGroup(ctx, client, accounts, "", true); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func TestReplyTopic(t *testing.T) {
 	ctx := within(t)
-	_, _, adm := open(t, kfake.NumBrokers(3))
-	n, err := kafka.EnsureReplies(ctx, adm, "stage.", "web", 4, true)
+	_, client, adm := open(t, kfake.NumBrokers(3))
+	n, err := kafka.EnsureReplies(ctx, client, "stage.", "web", 4, true)
 	if err != nil || n != 4 {
 		t.Fatalf("%d, %v", n, err)
 	}
@@ -141,14 +141,14 @@ func TestReplyTopic(t *testing.T) {
 	if got["cleanup.policy"] != "delete" || got["retention.ms"] != "3600000" || got["min.insync.replicas"] != "2" {
 		t.Errorf("settings %v", got)
 	}
-	if n, err = kafka.EnsureReplies(ctx, adm, "stage.", "web", 99, true); err != nil || n != 4 {
+	if n, err = kafka.EnsureReplies(ctx, client, "stage.", "web", 99, true); err != nil || n != 4 {
 		t.Errorf("an existing topic keeps its count: %d, %v", n, err)
 	}
-	if _, err = kafka.EnsureReplies(ctx, adm, "", "api", 4, false); muster.ReasonOf(err) != kafka.ReasonMissingTopic {
+	if _, err = kafka.EnsureReplies(ctx, client, "", "api", 4, false); muster.ReasonOf(err) != kafka.ReasonMissingTopic {
 		t.Errorf("missing: %v", err)
 	}
 	for _, service := range []string{"", "we b", strings.Repeat("w", 250)} {
-		if _, err = kafka.EnsureReplies(ctx, adm, "", service, 4, true); muster.CodeOf(err) != muster.InvalidArgument {
+		if _, err = kafka.EnsureReplies(ctx, client, "", service, 4, true); muster.CodeOf(err) != muster.InvalidArgument {
 			t.Errorf("service %q: %v", service, err)
 		}
 	}

@@ -41,9 +41,10 @@ type topicSpec struct {
 	cleanup    string // must be exactly this
 	owned      bool   // keyed: a changed partition count would put aggregates into other partitions
 	journal    bool
-	fixed      bool              // no contract says the count
-	foreign    bool              // others read it, and say how long it keeps what: any cleanup policy will do
-	settings   map[string]string // written at creation only
+	fixed      bool                     // no contract says the count
+	foreign    bool                     // others read it, and say how long it keeps what: any cleanup policy will do
+	settings   map[string]string        // written at creation only
+	limits     map[string]time.Duration // settings in milliseconds that may be less, but not more
 }
 
 // groupTopics gives the four topics of a group: what lies in them and how long is in design.md 3.

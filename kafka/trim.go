@@ -52,7 +52,7 @@ func EncodeTrimMark(g *muster.Group, m *muster.TrimMark, topic string) (*kgo.Rec
 	w := newWriter(2, len(g.Name())+len(trimKey)+8)
 	key := w.key(trimKey)
 	w.text(headSource, g.Name())
-	w.hex(headSum, snapshotSum(key, 0, 0, value))
+	w.hex(headSum, snapshotSum(key, 0, 0, value, nil))
 	return &kgo.Record{Topic: topic, Partition: m.Partition, Key: key, Value: value, Headers: w.heads}, nil
 }
 
@@ -67,7 +67,7 @@ func DecodeTrimMark(r *kgo.Record, g *muster.Group) (*muster.TrimMark, error) {
 	if string(h.source) != g.Name() {
 		return nil, malformed(positionOf(r), "ce_source %s; this journal is group %s's", quoted(h.source), strconv.Quote(g.Name()))
 	}
-	if sum, ok := readFingerprint(find(r.Headers, headSum)); !ok || sum != snapshotSum(r.Key, 0, 0, r.Value) {
+	if sum, ok := readFingerprint(find(r.Headers, headSum)); !ok || sum != snapshotSum(r.Key, 0, 0, r.Value, nil) {
 		return nil, malformed(positionOf(r), "the checksum of a mark of trimming does not fit")
 	}
 	var read trimMark

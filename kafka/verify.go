@@ -20,11 +20,12 @@ const (
 	ReasonUnclean        = "unclean-leader-election"
 	ReasonRecreated      = "recreated-topic"
 	ReasonTransactions   = "transaction-version"
+	ReasonSlowCleaning   = "slow-cleaning"
 )
 
 // check holds what was found against what is needed and gives every fault.
 func (f *foundTopic) check() (faults []error) {
-	for _, fault := range []error{f.checkPartitions(), f.checkCleanup(), f.checkInSync(), f.checkMaxMessage(), f.checkUnclean()} {
+	for _, fault := range []error{f.checkPartitions(), f.checkCleanup(), f.checkInSync(), f.checkMaxMessage(), f.checkUnclean(), f.checkLimits()} {
 		if fault != nil {
 			faults = append(faults, fault)
 		}

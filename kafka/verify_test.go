@@ -57,12 +57,12 @@ func TestWrongTopicsAreRefused(t *testing.T) {
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
 			ctx := within(t)
-			_, _, adm := open(t, kfake.NumBrokers(3))
-			if _, err := kafka.EnsureGroup(ctx, adm, accounts, "", true); err != nil {
+			_, client, adm := open(t, kfake.NumBrokers(3))
+			if _, err := kafka.EnsureGroup(ctx, client, accounts, "", true); err != nil {
 				t.Fatal(err)
 			}
 			row.spoil(t, adm)
-			ids, err := kafka.EnsureGroup(ctx, adm, accounts, "", true)
+			ids, err := kafka.EnsureGroup(ctx, client, accounts, "", true)
 			if ids != nil || muster.CodeOf(err) != muster.FailedPrecondition || muster.ReasonOf(err) != row.reason {
 				t.Fatalf("%v (%s)", err, muster.ReasonOf(err))
 			}
@@ -88,11 +88,11 @@ func alter(t *testing.T, adm *kadm.Client, topic, key, value string) {
 
 func TestAllFaultsAreReportedAtOnce(t *testing.T) {
 	ctx := within(t)
-	_, _, adm := open(t, kfake.NumBrokers(3))
+	_, client, adm := open(t, kfake.NumBrokers(3))
 	if _, err := adm.CreateTopics(ctx, 5, 3, nil, "accounts.commands", "accounts.events", "accounts.snapshots", "accounts.dead"); err != nil {
 		t.Fatal(err)
 	}
-	_, err := kafka.EnsureGroup(ctx, adm, accounts, "", true)
+	_, err := kafka.EnsureGroup(ctx, client, accounts, "", true)
 	if err == nil {
 		t.Fatal("accepted")
 	}
@@ -107,15 +107,15 @@ func TestAllFaultsAreReportedAtOnce(t *testing.T) {
 
 func TestRecreatedTopicIsRefused(t *testing.T) {
 	ctx := within(t)
-	_, _, adm := open(t, kfake.NumBrokers(1))
-	before, err := kafka.EnsureGroup(ctx, adm, accounts, "", true)
+	_, client, adm := open(t, kfake.NumBrokers(1))
+	before, err := kafka.EnsureGroup(ctx, client, accounts, "", true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := adm.DeleteTopic(ctx, "accounts.events"); err != nil {
 		t.Fatal(err)
 	}
-	after, err := kafka.EnsureGroup(ctx, adm, accounts, "", true)
+	after, err := kafka.EnsureGroup(ctx, client, accounts, "", true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/embedded"
 	"github.com/seed-3eec0498/muster/kafka"
@@ -26,7 +24,7 @@ func cluster(ctx context.Context) (kafka.Config, *muster.Group, func(), error) {
 		return kafka.Config{}, nil, nil, err
 	}
 	defer client.Close()
-	_, err = kafka.EnsureGroup(ctx, kadm.NewClient(client), accounts, "", true)
+	_, err = kafka.EnsureGroup(ctx, client, accounts, "", true)
 	return connection, accounts, broker.Close, err
 }
 

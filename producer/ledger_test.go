@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"testing"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/internal/kafkatest"
 	"github.com/seed-3eec0498/muster/kafka"
@@ -21,11 +19,10 @@ var third = kafka.LedgerShard{Projection: "mail@1", Number: 3}
 // ledger opens a ledger that is closed with the test, and makes its topics where they are missing.
 func (b *bed) ledger(change ...func(*producer.LedgerConfig)) *producer.Ledger {
 	b.t.Helper()
-	adm := kadm.NewClient(b.client)
-	if err := kafka.EnsureLedger(b.t.Context(), adm, "", "bank", true); err != nil {
+	if err := kafka.EnsureLedger(b.t.Context(), b.client, "", "bank", true); err != nil {
 		b.t.Fatal(err)
 	}
-	if _, err := kafka.EnsureTarget(b.t.Context(), adm, "", public, 4, true); err != nil {
+	if _, err := kafka.EnsureTarget(b.t.Context(), b.client, "", public, 4, true); err != nil {
 		b.t.Fatal(err)
 	}
 	cfg := producer.LedgerConfig{Kafka: b.connection(), Service: "bank"}
@@ -169,7 +166,7 @@ func TestScribeIsOfNoUseAfterAnError(t *testing.T) {
 }
 
 func TestRealScribe(t *testing.T) {
-	b := onKafka(t, kafkatest.Real(t))
+	b := onKafka(t, kafkatest.Real(t).Addresses())
 	s := b.claim(b.ledger())
 	var all []string
 	for i := range 20 {

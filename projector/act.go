@@ -18,6 +18,7 @@ const (
 	actRestart = "restart"
 	actRetry   = "retry"
 	actDrop    = "drop"
+	actErase   = "erase"
 )
 
 // The keys of the control table. Values are JSON with "format".
@@ -41,9 +42,11 @@ type act struct {
 	Projection string     `json:"projection"` // name@version
 	Shards     []int32    `json:"shards,omitempty"`
 	Kind       string     `json:"kind"`
-	At         []actPlace `json:"at,omitempty"`     // of skip: the record; of restart: where to go on, by source; none means the projection's start
-	Key        string     `json:"key,omitempty"`    // of retry and drop: one key
-	Letter     string     `json:"letter,omitempty"` // of retry and drop: one letter
+	At         []actPlace `json:"at,omitempty"`      // of skip: the record; of restart: where to go on, by source; none means the projection's start
+	Key        string     `json:"key,omitempty"`     // of retry and drop: one key
+	Letter     string     `json:"letter,omitempty"`  // of retry and drop: one letter
+	Erasure    string     `json:"erasure,omitempty"` // of erase: its id
+	Subject    string     `json:"subject,omitempty"` // of erase: subject_ref, 32 hex digits
 	By         string     `json:"by,omitempty"`
 	When       time.Time  `json:"when"`
 	number     int64

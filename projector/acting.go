@@ -96,6 +96,8 @@ func (w *worker) do(a *act) error {
 		}
 	case actDrop:
 		return w.drop(a)
+	case actErase:
+		return w.erase(a)
 	case actResume:
 		w.accepts = w.stop != nil && w.stop.reason == ReasonTrimmed
 		w.stop = nil

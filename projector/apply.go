@@ -3,6 +3,7 @@ package projector
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -148,7 +149,7 @@ func (w *worker) one(batch Batch, checked Checked, it *Item, try int) (*failure,
 	if err != nil {
 		return nil, err
 	}
-	if f.reason == ReasonUndecodable { // its function has not run, so the batch is as it was
+	if f.reason == ReasonUndecodable || f.reason == ReasonTampered || f.reason == ReasonErased { // its function has not run, so the batch is as it was
 		w.stage.ran--
 		return w.unhandled(it, f.reason, f.err, try)
 	}
@@ -266,7 +267,11 @@ func (w *worker) committed(change *Change) {
 			o.PutAside(PutAside{Shard: w.shard, Kind: l.Kind, Reason: l.Reason})
 		}
 		if l.Kind != Waiting {
-			w.r.config.Logger.WarnContext(w.ctx, "an event was put aside", "projection", w.shard.Projection, "shard", w.shard.Number, "kind", string(l.Kind),
+			level := slog.LevelWarn
+			if l.Reason == ReasonTampered {
+				level = slog.LevelError
+			}
+			w.r.config.Logger.Log(w.ctx, level, "an event was put aside", "projection", w.shard.Projection, "shard", w.shard.Number, "kind", string(l.Kind),
 				"reason", l.Reason, "position", l.ID, "type", l.Event.Type)
 		}
 	}

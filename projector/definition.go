@@ -14,30 +14,33 @@ import (
 // Definition says what a projection is: its name and version, the groups it reads, the functions for their events, where it starts and what
 // a failure means. A [View] holds one, and so do the projections of other targets. It is made once at start and read-only afterwards.
 type Definition struct {
-	name      string
-	title     string // name@version
-	version   int
-	placement Placement
-	groups    []*muster.Group // in the order of their first function
-	handlers  map[string]map[string]handler
-	others    map[string]handler // by group: for types without a function of their own
-	where     func(*muster.Event) bool
-	start     muster.Reading // Start, Time and After count
-	keyOf     func(*muster.Event) string
-	routeBy   func(key string) string
-	failures  map[string]Policy // by reason
-	deadline  time.Duration
-	batch     int
-	effects   bool // what it does outside cannot be taken back: muted during a rebuild
-	switching Switching
-	keepOld   time.Duration
-	buildRate int
-	targets   []TargetTopic // topics outside that it writes to
-	folds     bool          // its rows are a fold of the journals and nothing else: it is a view
-	unfit     *Outcome      // see OnUnfit; nil: by folds
-	standbys  int           // see Standbys
-	trimmed   *Outcome      // see OnTrimmed; nil: Stop
-	faults    []error
+	name       string
+	title      string // name@version
+	version    int
+	placement  Placement
+	groups     []*muster.Group // in the order of their first function
+	handlers   map[string]map[string]handler
+	others     map[string]handler // by group: for types without a function of their own
+	where      func(*muster.Event) bool
+	start      muster.Reading // Start, Time and After count
+	keyOf      func(*muster.Event) string
+	routeBy    func(key string) string
+	failures   map[string]Policy // by reason
+	deadline   time.Duration
+	batch      int
+	effects    bool // what it does outside cannot be taken back: muted during a rebuild
+	switching  Switching
+	keepOld    time.Duration
+	buildRate  int
+	targets    []TargetTopic // topics outside that it writes to
+	discloses  bool          // personal data may leave in clear
+	erased     func(ctx context.Context, tx any, e SubjectErased) error
+	erasedRows ErasedRow
+	folds      bool     // its rows are a fold of the journals and nothing else: it is a view
+	unfit      *Outcome // see OnUnfit; nil: by folds
+	standbys   int      // see Standbys
+	trimmed    *Outcome // see OnTrimmed; nil: Stop
+	faults     []error
 }
 
 // handler runs the user's function for one event on what the target's batch gives.

@@ -19,6 +19,8 @@ type Into[T any] interface {
 // On hands the events of one type to fn, decoded. Everything fn writes through its T is committed together with the checkpoint; fn may run again for
 // the same event after a failure or a crash, so what it does otherwise must bear that. An error or a panic is a failure, see [OnFailure]. The
 // context carries the event's meta, and ends at the deadline or when the partition goes elsewhere.
+//
+// What is withheld of the event is absent, and m.Redaction tells; see [OnRedacted] for other wishes.
 func On[T, E any](p Into[T], t *muster.EventType[E], fn func(ctx context.Context, to T, e E, m muster.Meta) error) {
 	d := p.Definition()
 	group := t.Group().Name()
@@ -32,11 +34,16 @@ func On[T, E any](p Into[T], t *muster.EventType[E], fn func(ctx context.Context
 	}
 	d.reads(t.Group())
 	d.handlers[group][t.Name()] = func(ctx context.Context, tx any, codec muster.Codec, ev *muster.Event) error {
-		e, err := t.Decode(codec, ev)
+		e, withheld, err := t.Reveal(codec, ev)
 		if err != nil {
 			return &undecodable{err}
 		}
-		return fn(ctx, p.Hand(tx), e, ev.Meta)
+		if err := d.redacted(withheld); err != nil {
+			return err
+		}
+		m := ev.Meta
+		m.Redaction = withheld
+		return fn(ctx, p.Hand(tx), e, m)
 	}
 }
 

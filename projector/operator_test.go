@@ -226,3 +226,18 @@ func TestAnOrderThatCannotBeCarriedOutNowStands(t *testing.T) {
 		}
 	})
 }
+
+// Whoever gives an order hears that it is done when it is, and not with the next report.
+func TestAnOrderIsReportedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 2)
+		_, o := r.operated(t)
+		pass(3 * time.Second)
+		began := time.Now()
+		okay(t, o.RetryAll(t.Context(), texts))
+		okay(t, o.Resume(t.Context(), texts))
+		if took := time.Since(began); took > 0 {
+			t.Errorf("two orders took %v of a clock that stands still while there is something to do", took)
+		}
+	})
+}

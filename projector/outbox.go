@@ -46,7 +46,8 @@ func (o *Outbox) Publications() []Publication { return o.out }
 // chooses. It is written when the batch is committed, or not at all.
 //
 // data is encoded as payloads are by default: protobuf messages as protobuf, [muster.Raw] as it is, all else as JSON; always in clear, whatever
-// the codec of the service does. With nil the event's Payload stays. What the event leaves open is taken from the private event whose meta
+// the codec of the service does. So where payloads are sealed, data of a type with personal fields is refused, unless the projection says
+// [Disclose]. With nil the event's Payload stays: what was sealed stays sealed. What the event leaves open is taken from the private event whose meta
 // ctx carries: source, subject, time, correlation, trace; its id becomes the causation id; key is the subject. The id is made from the
 // private event's, so that it is the same at every run. Headers are not passed on.
 //
@@ -54,6 +55,9 @@ func (o *Outbox) Publications() []Publication { return o.out }
 func (o *Outbox) Publish(ctx context.Context, topic string, e muster.CloudEvent, data any) error {
 	m, _ := muster.MetaFrom(ctx)
 	if data != nil {
+		if o.running != nil && o.running.Personal != nil && o.running.Personal(data) {
+			return muster.Errorf(muster.FailedPrecondition, "%T holds personal data, and what is published leaves in clear; publish a type without it, or declare projector.Disclose", data)
+		}
 		place := muster.Place{Purpose: muster.PurposeEvent, Group: m.Group, Type: e.Type, AggregateID: e.Subject}
 		payload, content, err := muster.PlainCodec{}.Encode(nil, place, data)
 		if err != nil {

@@ -19,7 +19,7 @@ const (
 	Stop
 	// Skip puts the event aside as a dead letter, which can be inspected and retried, and goes on with the next one of its key.
 	Skip
-	// Ignore counts the event and goes on without a trace in the target. Only for unknown types, where it is the default.
+	// Ignore counts the event and goes on without a trace in the target. Only for unknown types, where it is the default, and for redacted events.
 	Ignore
 )
 
@@ -67,7 +67,8 @@ func policyFor(p Policy, reasons ...string) Option {
 func defaultPolicies() map[string]Policy {
 	return map[string]Policy{
 		ReasonHandler: {}, ReasonPanic: {}, ReasonDeadline: {}, ReasonUndecodable: {Tries: 1},
-		ReasonBadRecord: {Tries: 1, Then: Stop}, ReasonUnknownType: {Tries: 1, Then: Ignore},
+		ReasonBadRecord: {Tries: 1, Then: Stop}, ReasonUnknownType: {Tries: 1, Then: Ignore}, ReasonTampered: {Tries: 1},
+		ReasonKeyMissing: {Tries: 1, Then: Stop}, ReasonSealedFormat: {Tries: 1, Then: Stop},
 	}
 }
 
@@ -96,7 +97,7 @@ func (d *Definition) policyFaults() []error {
 	for reason, p := range d.failures {
 		add(p.Tries < 0 || p.First < 0 || p.Top < 0 || p.Top > 0 && p.Top < p.First, "policy for %s: tries and pauses are not negative, and Top is not below First", reason)
 		add(p.Then > Ignore && p.Then != Rebuild, "policy for %s: unknown outcome %d", reason, p.Then)
-		add(p.Then == Ignore && reason != ReasonUnknownType, "policy for %s: Ignore is for unknown types; use Skip, which leaves a dead letter", reason)
+		add(p.Then == Ignore && reason != ReasonUnknownType && reason != ReasonErased, "policy for %s: Ignore is for unknown types and redacted events; use Skip, which leaves a dead letter", reason)
 		add(p.Then == Rebuild, "policy for %s: Rebuild is for OnUnfit; use Park, Skip or Stop", reason)
 		add(p.Then == Park && reason == ReasonBadRecord, "policy for %s: such a record has no key to park; use Stop or Skip", reason)
 	}

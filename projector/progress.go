@@ -167,6 +167,9 @@ func (p *progress) commits(now time.Time, change *Change, sources []source, even
 	p.known.Applied += uint64(events)
 	p.rate.add(now, events)
 	p.tellLocked()
+	if change.Acts != 0 {
+		p.runner.stir() // whoever gave the order waits
+	}
 }
 
 // reading notes that the journals are followed again.

@@ -64,6 +64,10 @@ func To(topic string, partitions int32) Option {
 	}
 }
 
+// Disclose lets data of types with personal fields leave in clear: whoever reads the topics can read it, and no erasure reaches it there. Without it such
+// data is refused where payloads are sealed.
+func Disclose() Option { return func(d *Definition) { d.discloses = true } }
+
 // Targets gives the topics that were declared with [To].
 func (d *Definition) Targets() []TargetTopic { return slices.Clone(d.targets) }
 

@@ -54,6 +54,7 @@ type count struct {
 // rows is what a batch needs of Rows, whatever V.
 type rows interface {
 	flush(w *rowWriter) error
+	erase(keys []string, all bool) error
 	each(fn func(key string)) // that was changed
 	end()
 }

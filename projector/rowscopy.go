@@ -37,6 +37,9 @@ func (r *Rows[V]) encode(k *kept[V]) error {
 	}
 	payload, content, err := r.b.codec().Encode(nil, r.view.place(k.key, ""), k.value)
 	if err != nil {
+		if muster.PayloadFaultOf(err).Passing() {
+			return r.b.hold(fmt.Errorf("view store: encode a row of %s: %w", r.view, err))
+		}
 		return r.refuse(k.key, "%v", err)
 	}
 	if len(payload) > MaxRowBytes {
@@ -59,7 +62,11 @@ func (r *Rows[V]) index(k *kept[V]) (err error) {
 func (r *Rows[V]) decode(k *kept[V]) (V, error) {
 	v, err := r.view.value.Decode(r.b.codec(), r.view.place(k.key, k.content), k.payload)
 	if err != nil {
-		return v, r.b.hold(AsStore(fmt.Errorf("view store: decode a row of %s: %w", r.view, decodingFault(err))))
+		fault := rowFault(err)
+		if isStoreCorrupt(fault) {
+			r.b.h.shard.damaged.Store(true)
+		}
+		return v, r.b.hold(AsStore(fmt.Errorf("view store: decode a row of %s: %w", r.view, fault)))
 	}
 	return v, nil
 }
@@ -88,7 +95,7 @@ func (v *View[V]) entries(key string, row V) ([]entry, error) {
 func (v *View[V]) entriesOf(codec muster.Codec, key string, payload []byte, content string) (all []entry, err error) {
 	row, err := v.value.Decode(codec, v.place(key, content), payload)
 	if err != nil {
-		return nil, decodingFault(err)
+		return nil, rowFault(err)
 	}
 	defer func() {
 		if caught := recover(); caught != nil {
@@ -116,7 +123,11 @@ func (r *Rows[V]) flush(w *rowWriter) error {
 		if !k.dirty {
 			continue
 		}
-		if err := r.ready(k); err != nil {
+		err := r.ready(k)
+		if muster.PayloadFaultOf(err).Passing() {
+			return err
+		}
+		if err != nil {
 			return &Blame{ID: k.event, Err: err}
 		}
 		w.row(k.key, k.there, storedRow{payload: k.payload, content: k.content, entries: k.now}, k.old)

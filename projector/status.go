@@ -23,6 +23,7 @@ const (
 	ReasonStore     = "store"            // the target cannot be used; of a stopped shard: and trying again will not help
 	ReasonJournal   = "journal"          // the brokers cannot be reached
 	ReasonFenced    = "fenced"           // another instance has claimed the shard
+	ReasonErasing   = "erasing"          // what is to be done for an erased subject failed; it is tried again
 	ReasonLetters   = "letters-full"     // so much lies aside that no more is put there, see Config.MaxLetters
 	ReasonSkipped   = "skipped"          // of a letter: an operator had the event skipped
 )

@@ -75,7 +75,7 @@ func (s *Store) readFrom(snap *pebble.Snapshot, q *Query, shards []*storeShard) 
 	return page, err
 }
 
-// positions gives up to where the shards are made in a snapshot.
+// positions gives up to where the shards are made in a snapshot. A source of which nothing is applied yet has no position.
 func (s *Store) positions(snap *pebble.Snapshot, shards []*storeShard) ([]muster.Position, error) {
 	var all []muster.Position
 	for _, sh := range shards {
@@ -84,7 +84,9 @@ func (s *Store) positions(snap *pebble.Snapshot, shards []*storeShard) ([]muster
 			return nil, sh.read(s, "read the positions of "+sh.id.String(), err)
 		}
 		for i := range at {
-			all = append(all, at[i].Position())
+			if at[i].Next > 0 {
+				all = append(all, at[i].Position())
+			}
 		}
 	}
 	return all, nil

@@ -286,3 +286,22 @@ func TestServe(t *testing.T) {
 		t.Fatalf("a stale read gives %+v, %v", page, err)
 	}
 }
+
+// A shard of which nothing is applied yet has no position: there is no token for one, so that an answer with it could not be read.
+func TestNothingAppliedIsNoPosition(t *testing.T) {
+	v := projector.NewView[total]("totals")
+	s := openStore(t, projector.StoreConfig{Views: []projector.AnyView{v}})
+	h := claim(t, s, shardOf(v, 0))
+	apply(t, h, v, 0, func(*projector.Rows[total]) {}) // as the start is noted
+	page, err := v.Scan(t.Context(), s)
+	noError(t, err)
+	if len(page.At) > 0 {
+		t.Errorf("positions of nothing: %v", page.At)
+	}
+	apply(t, h, v, 1, func(*projector.Rows[total]) {})
+	page, err = v.Scan(t.Context(), s)
+	noError(t, err)
+	if len(page.At) != 1 || page.At[0].Offset != 0 {
+		t.Errorf("positions of one event: %v", page.At)
+	}
+}

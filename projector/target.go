@@ -64,6 +64,8 @@ type Running struct {
 	ID string
 	// Replayed says that the event was there before the rebuild began, so effects outside are muted.
 	Replayed bool
+	// Personal tells whether payloads of a value's type hold personal data, which must not leave in clear; nil: nothing is held back.
+	Personal func(v any) bool
 }
 
 // Change is what the runner adds to a batch.

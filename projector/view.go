@@ -113,6 +113,11 @@ func (v *View[V]) indexNames() []string {
 	return names
 }
 
+// CheckTypes asks the codec about the type of the rows.
+func (v *View[V]) CheckTypes(codec muster.Codec) error {
+	return v.value.CheckType(codec, "view "+v.String())
+}
+
 func (v *View[V]) merges() bool { return v.merge != nil }
 
 // place is what the codec is told about a row.

@@ -32,23 +32,24 @@ type worker struct {
 	abandoned atomic.Bool
 
 	// What follows belongs to the worker.
-	sources []source       // in the order of shard.Sources
-	index   map[Source]int // into sources
-	last    int            // the source of the item before, which mostly is that of the next one
-	acts    int64          // the last act that is done
-	taken   *orders        // what was last looked at
-	paused  bool           // as of taken
-	accepts bool           // an operator goes on without what was trimmed
-	stop    *stopped       // why the shard does not go on
-	skip    *act           // an act to skip that waits for its event
-	carry   []Item         // events of a command that is not there in full, cloned
-	torn    []bool         // by source; see cut
-	stage   stage          // what the batch in hand adds
-	text    textSlab       // of running
-	running Running        // the same for all events, filled in for each
-	moved   bool           // a commit succeeded since the claim
-	idle    *time.Timer    // ends waiting for more when there is something to commit, or carried events to give up waiting for the rest of
-	idled   atomic.Bool    // it has
+	sources  []source       // in the order of shard.Sources
+	index    map[Source]int // into sources
+	last     int            // the source of the item before, which mostly is that of the next one
+	acts     int64          // the last act that is done
+	taken    *orders        // what was last looked at
+	paused   bool           // as of taken
+	accepts  bool           // an operator goes on without what was trimmed
+	stop     *stopped       // why the shard does not go on
+	skip     *act           // an act to skip that waits for its event
+	carry    []Item         // events of a command that is not there in full, cloned
+	torn     []bool         // by source; see cut
+	stage    stage          // what the batch in hand adds
+	text     textSlab       // of running
+	running  Running        // the same for all events, filled in for each
+	personal func(any) bool // see Running.Personal
+	moved    bool           // a commit succeeded since the claim
+	idle     *time.Timer    // ends waiting for more when there is something to commit, or carried events to give up waiting for the rest of
+	idled    atomic.Bool    // it has
 }
 
 // source is what a worker knows of one of its sources.
@@ -98,6 +99,9 @@ func newWorker(ctx context.Context, h *held, stop *stopped) *worker {
 	w.ctx, w.cancel = context.WithCancel(ctx)
 	w.intake.parent = w.ctx
 	w.running.Shard = h.shard
+	if sealer, seals := w.r.config.Codec.(muster.Sealer); seals && !w.d.discloses {
+		w.personal = sealer.Personal
+	}
 	w.torn = make([]bool, len(h.shard.Sources))
 	w.stage.places = make([]place, len(h.shard.Sources))
 	for i, s := range h.shard.Sources {
@@ -260,7 +264,7 @@ func (w *worker) abandon(ctx context.Context, reason string) bool {
 		h.Release()
 	}
 	w.endTurn()
-	typ := w.hand.typ()
+	typ, _, _ := w.hand.seen(0)
 	w.r.config.Logger.ErrorContext(ctx, "a function has not returned long after its context ended, and its goroutine is left behind; it can commit nothing any more; make it heed its context",
 		"projection", w.shard.Projection, "shard", w.shard.Number, "type", typ, "reason", reason)
 	if abandoned := w.r.config.Observe.Abandoned; abandoned != nil {
@@ -327,7 +331,11 @@ func (w *worker) storeFault(what string, err error) error {
 	if errors.Is(err, ErrUnfit) {
 		return &stopped{reason: ReasonStore, err: fmt.Errorf("projection %s: %s: %w", w.shard, what, err)}
 	}
-	return &faulty{ReasonStore, fmt.Errorf("projection %s: %s: %w", w.shard, what, err)}
+	reason := ReasonStore
+	if class := muster.PayloadFaultOf(err); class.Passing() {
+		reason = class.Reason()
+	}
+	return &faulty{reason, fmt.Errorf("projection %s: %s: %w", w.shard, what, err)}
 }
 
 // Unwrap gives the cause.

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/crypto"
 	"github.com/seed-3eec0498/muster/kafka"
 )
 
@@ -33,6 +34,9 @@ type Config struct {
 	Kafka kafka.Config
 	// Codec encodes and decodes every payload. Nil means [muster.PlainCodec].
 	Codec muster.Codec
+	// Privacy seals personal data wherever it is kept, see package crypto: the service opens that codec around Codec, checks the declarations of
+	// all types in [Open], and closes it in the end. All services that share a group need the same keys. Nil means that nothing is sealed.
+	Privacy *crypto.Config
 	// Logger gets what an operator should know, never payloads or keys. Nil means silence.
 	Logger *slog.Logger
 	// Metrics is where the service's metrics are registered. Nil means nowhere.
@@ -151,6 +155,9 @@ func (c Config) Validate() error {
 		if n.value < 0 || n.value > n.top {
 			fault("%s is %d; zero means the default, else 1 to %d", n.name, n.value, n.top)
 		}
+	}
+	if c.Privacy != nil {
+		faults = append(faults, c.Privacy.Validate())
 	}
 	faults = append(faults, c.connection().Validate())
 	return errors.Join(append(faults, c.retryFaults()...)...)

@@ -126,6 +126,9 @@ func (d *DeadLetters) Decode(l Letter) (any, error) {
 	case l.Command.Payload == nil:
 		return nil, muster.Errorf(muster.InvalidArgument, "the command had a null value, which none can have")
 	}
+	if err := muster.OpenLetter(d.service.cfg.codec(), &l.Command); err != nil {
+		return nil, err
+	}
 	return d.group.DecodeCommand(d.service.cfg.codec(), &l.Command)
 }
 

@@ -113,6 +113,7 @@ func (l *lane) process(hard context.Context, work *consumer.Work) (done int, sus
 		err = l.commit(hard, decision)
 		end(err)
 		if err == nil {
+			l.o.keysBack(work.Partitions())
 			l.await(round, work)
 			return round.Taken(), l.settle(hard, round, work)
 		}
@@ -202,6 +203,9 @@ var errForeignWriter = errors.New("new events do not lie where this owner's own 
 
 // undecidable sorts the failures that are no refusals: which partitions have to be recovered, and how.
 func (l *lane) undecidable(work *consumer.Work, err error) *suspension {
+	if sealed := unsealable(err); sealed != nil {
+		return sealed
+	}
 	if fault, ok := errors.AsType[*muster.StateFault](err); ok {
 		return &suspension{partitions: []int32{fault.Partition}, why: "state", cause: err, reset: true}
 	}

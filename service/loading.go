@@ -105,6 +105,9 @@ func (b *loading) add(s muster.StoredState) error {
 			s.Revision, s.Offset, b.end)}
 	}
 	if err := b.o.processor.CheckState(b.partition, &s); err != nil {
+		if class := muster.PayloadFaultOf(err); class.Passing() || stops(class) {
+			return err // nothing is wrong with the snapshots
+		}
 		return &consumer.SnapshotFault{Reason: snapshotsNewerState, Cause: err}
 	}
 	s.Data = bytes.Clone(s.Data)

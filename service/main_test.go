@@ -23,5 +23,11 @@ func TestMain(m *testing.M) {
 	if text := os.Getenv(viewerVariable); text != "" {
 		os.Exit(viewer(text))
 	}
+	if text := os.Getenv(storyVariable); text != "" {
+		os.Exit(storyWorker(text))
+	}
+	if text := os.Getenv(scribeVariable); text != "" {
+		os.Exit(scribe(text))
+	}
 	goleak.VerifyTestMain(m)
 }

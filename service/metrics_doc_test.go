@@ -64,7 +64,7 @@ func registeredMetrics(t *testing.T) map[string]string {
 	t.Helper()
 	seen := &listingRegistry{Registry: prometheus.NewRegistry()}
 	cfg := service.Config{
-		Name: kafkatest.UniqueName(t, "bank"), Brokers: kafkatest.Embedded(t, embedded.Config{}).Brokers(), DataDir: t.TempDir(), Metrics: seen,
+		Name: kafkatest.UniqueName(t, "bank"), Brokers: kafkatest.Embedded(t, embedded.Config{}).Brokers(), DataDir: t.TempDir(), Metrics: seen, Privacy: memoryPrivacy(),
 	}
 	s, err := service.Open(t.Context(), cfg, newBank(t).owner(nil))
 	if err != nil {

@@ -16,32 +16,34 @@ import (
 
 // owner is the engine of one owned group: it takes partitions over, recovers their state, and runs the lanes that decide their commands.
 type owner struct {
-	cfg       Config
-	group     *muster.Group
-	log       *slog.Logger
-	metrics   *metrics
-	clock     *clock
-	processor *muster.Processor
-	states    *journal.GroupStore
-	consumer  *consumer.Consumer
-	producer  *producer.Producer
-	replies   *producer.Sender
-	reader    consumer.JournalConfig
-	board     *board
-	takeovers takeovers
-	running   atomic.Int64 // goroutines in handlers; the workers count
-	handling  handling
-	pulses    []pulse    // by lane
-	topicID   [16]byte   // of the journal
-	snapshots *snapshots // of the partitions that are served here
+	cfg            Config
+	group          *muster.Group
+	log            *slog.Logger
+	metrics        *metrics
+	clock          *clock
+	processor      *muster.Processor
+	states         *journal.GroupStore
+	consumer       *consumer.Consumer
+	producer       *producer.Producer
+	replies        *producer.Sender
+	reader         consumer.JournalConfig
+	board          *board
+	takeovers      takeovers
+	running        atomic.Int64 // goroutines in handlers; the workers count
+	waitingForKeys atomic.Int32 // length of keyWaits, so that a lane need not lock for every batch
+	handling       handling
+	pulses         []pulse    // by lane
+	topicID        [16]byte   // of the journal
+	snapshots      *snapshots // of the partitions that are served here
 
-	mu     sync.Mutex        // guards tenure and hands
-	tenure map[int32]*tenure // partitions assigned to this instance; the keeper adds and removes
-	hands  map[int]*hand     // by loop of a lane: what it is working on
-	failed chan error        // has room for one: what ends the owner
-	idle   chan struct{}     // closed once the first assignment is settled
-	once   sync.Once         // closes idle
-	limit  chan struct{}     // bounds the recoveries that run at once
+	mu       sync.Mutex         // guards tenure, hands and keyWaits
+	tenure   map[int32]*tenure  // partitions assigned to this instance; the keeper adds and removes
+	hands    map[int]*hand      // by loop of a lane: what it is working on
+	keyWaits map[int32]*keyWait // partitions whose commands wait for a key
+	failed   chan error         // has room for one: what ends the owner
+	idle     chan struct{}      // closed once the first assignment is settled
+	once     sync.Once          // closes idle
+	limit    chan struct{}      // bounds the recoveries that run at once
 }
 
 // tenure is the time one partition belongs to this instance.
@@ -213,6 +215,7 @@ func (o *owner) release(ctx context.Context, partitions []int32, why string) {
 		t.cancel()
 		t.done.Wait()
 		o.awaitHands(ctx, p)
+		o.forgetKeyWait(p)
 		o.processor.Drop(p)
 		o.states.Release(p)
 		o.board.set(o.group.Name(), p, Released, why, nil)
@@ -236,7 +239,17 @@ type suspension struct {
 	why        string // a stable word, for metrics and status
 	cause      error
 	reset      bool // their rows are to be dropped, too
+	act        action
 }
+
+// action is what is done with suspended partitions.
+type action uint8
+
+const (
+	actRestore   action = iota // they are read again
+	actAwaitKeys               // they are as they were, and tried again later
+	actStop                    // they stop until an operator acts
+)
 
 // hold stops the intake of the partitions. The lane calls it before it puts its work down, so that no other lane gets hold of them.
 func (o *owner) hold(s *suspension) {
@@ -249,6 +262,17 @@ func (o *owner) hold(s *suspension) {
 // suspend recovers partitions that are on hold.
 func (o *owner) suspend(s *suspension) {
 	for _, p := range s.partitions {
+		switch s.act {
+		case actAwaitKeys:
+			o.awaitKeys(p, s.why, s.cause)
+			continue
+		case actStop:
+			o.processor.Drop(p)
+			o.stop(p, s.why, s.cause)
+			continue
+		case actRestore:
+		}
+		o.forgetKeyWait(p)
 		o.log.Warn("partition is read again", "group", o.group.Name(), "partition", p, "why", s.why, "cause", quiet(s.cause))
 		o.metrics.suspensions.WithLabelValues(o.group.Name(), s.why).Inc()
 		o.processor.Drop(p)

@@ -41,9 +41,21 @@ func (o *owner) recover(t *tenure, p int32) {
 			o.stop(p, "trimmed-without-base", err)
 			return
 		}
-		if fault, stops := errors.AsType[*muster.FoldFault](err); stops {
-			o.stop(p, "fold", fault)
+		fault, folds := errors.AsType[*muster.FoldFault](err)
+		if folds && !muster.PayloadFaultOf(err).Passing() {
+			o.stop(p, foldReason(fault), fault)
 			return
+		}
+		why, broken := recoverable(err)
+		if why != "" {
+			o.stop(p, why, err)
+			return
+		}
+		if broken {
+			o.rebuild(p, "state", err)
+			if err := o.states.Reset(p, "state"); err != nil {
+				o.log.Error("the rows of a partition could not be dropped", "group", o.group.Name(), "partition", p, "error", err)
+			}
 		}
 		if errors.Is(err, consumer.ErrMalformed) {
 			o.stop(p, "decode", err)
@@ -68,6 +80,9 @@ func (o *owner) recover(t *tenure, p int32) {
 func waitsFor(err error) string {
 	if errors.Is(err, journal.ErrFull) {
 		return "disk-full"
+	}
+	if class := muster.PayloadFaultOf(err); class.Passing() {
+		return class.Reason()
 	}
 	return "retrying"
 }

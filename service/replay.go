@@ -149,7 +149,12 @@ func (r *replay) send(ctx context.Context, result *ReplayResult) {
 		return
 	}
 	result.Verdict = ReplayUnknown
-	cmd := muster.Command{Meta: l.Command.Meta, Payload: l.Command.Payload, Expected: l.Command.Expected, ReplayOf: l.At}
+	original := l.Command
+	if err := muster.OpenLetter(d.service.cfg.codec(), &original); err != nil {
+		result.Verdict, result.Err = ReplayUnfit, err
+		return
+	}
+	cmd := muster.Command{Meta: original.Meta, Payload: original.Payload, Expected: original.Expected, ReplayOf: l.At}
 	bounded, cancel := context.WithTimeout(ctx, orDefault(r.options.Timeout, time.Minute))
 	defer cancel()
 	if result.Outcome, result.Err = d.service.client.Call(bounded, d.group, &cmd); result.Err != nil {

@@ -102,7 +102,7 @@ func (s *Service) Ready() error {
 	if err := s.unstopped(); err != nil {
 		return err
 	}
-	if err := s.reading(); err != nil {
+	if err := errors.Join(s.reading(), s.privacyReady()); err != nil {
 		return err
 	}
 	for _, o := range s.owners {
@@ -143,6 +143,11 @@ var errStopped = errors.New("partition stopped")
 func (s *Service) Healthy() error {
 	if err := s.unstopped(); err != nil {
 		return err
+	}
+	if s.control != nil {
+		if err := s.control.Failure(); err != nil {
+			return err
+		}
 	}
 	for _, p := range s.Projections() {
 		if p.State == projector.Stopped && !p.Standby {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/consumer"
+	"github.com/seed-3eec0498/muster/crypto"
 	"github.com/seed-3eec0498/muster/journal"
 	"github.com/seed-3eec0498/muster/kafka"
 	"github.com/seed-3eec0498/muster/producer"
@@ -46,7 +47,8 @@ type Service struct {
 	control     *consumer.Table       // what operators want of them; nil where there are none
 	views       *projector.Store      // nil where there are no views
 	operator    *projector.Operator
-	queries     *queries // nil where there are no projections
+	queries     *queries      // nil where there are no projections
+	privacy     *crypto.Codec // nil where nothing is sealed
 
 	started chan struct{} // closed when Run begins to read replies
 	closed  chan struct{} // closed by Close, or when Run ends
@@ -80,6 +82,9 @@ func Open(ctx context.Context, cfg Config, parts ...Part) (*Service, error) {
 		metrics: newMetrics(cfg.Metrics), started: make(chan struct{}), closed: make(chan struct{}),
 	}
 	s.board = newBoard(s.clock.Now)
+	if err := s.openPrivacy(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.open(ctx, behaviours, subscriptions, projections); err != nil {
 		s.shut()
 		return nil, err
@@ -102,6 +107,9 @@ func check(cfg Config, parts []owning) ([]*muster.Behaviour, error) {
 }
 
 func (s *Service) open(ctx context.Context, behaviours []*muster.Behaviour, subscriptions []*muster.Subscription, projections []projector.Part) error {
+	if err := s.checkTypes(behaviours, subscriptions, projections); err != nil {
+		return err
+	}
 	ids, replies, err := s.topics(ctx, behaviours, len(projections) > 0)
 	if err != nil {
 		return err
@@ -284,6 +292,7 @@ func (s *Service) shut() {
 				s.log.Error("the local store did not close cleanly; it is checked at the next start", "error", err)
 			}
 		}
+		s.shutPrivacy()
 		s.metrics.unregister()
 		close(s.closed)
 	})

@@ -23,12 +23,16 @@ while IFS= read -r file; do
 done < <(git ls-files --cached --others --exclude-standard -- '*.proto')
 [ ${#files[@]} -gt 0 ] || exit 0
 
+# protoc may come without protobuf's own files, so these are taken from the Go module, too.
+"$go" run ./internal/wellknown >"$scratch/wellknown.pb"
+
+# What users import lies under proto/, and is named from there.
 mkdir -p "$scratch/out" "$into"
-protoc --plugin="protoc-gen-go=$scratch/protoc-gen-go" --proto_path=. --go_out="$scratch/out" --go_opt=paths=source_relative "${files[@]}"
+protoc --plugin="protoc-gen-go=$scratch/protoc-gen-go" --descriptor_set_in="$scratch/wellknown.pb" --proto_path=proto --proto_path=. --go_out="$scratch/out" --go_opt=paths=source_relative "${files[@]}"
 
 # The line with protoc's own version goes: the code is the same from any of them, and should look so.
 for file in "${files[@]}"; do
 	made=${file%.proto}.pb.go
 	mkdir -p "$into/$(dirname "$made")"
-	sed '/^\/\/ \tprotoc  /d' "$scratch/out/$made" >"$into/$made"
+	sed '/^\/\/ \tprotoc  /d' "$scratch/out/${made#proto/}" >"$into/$made"
 done

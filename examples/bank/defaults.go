@@ -19,6 +19,10 @@ func (s *settings) complete(extra bool) error {
 		return errors.New("a caller needs a broker: set MUSTER_BROKERS to what the owner has printed")
 	case s.http != "" && s.role == roleCaller:
 		return errors.New("-http: the face belongs to an owner; leave out -role caller")
+	case s.privacy && s.http == "":
+		return errors.New("-privacy goes with -http: its keys lie in files, which one process has open, and then all senders are in that process")
+	case s.privacy && len(s.brokers) > 0 && s.dataDir == "":
+		return errors.New("-privacy on a Kafka that stays needs -data: what is sealed cannot be read without the keys that lie there")
 	case s.http != "":
 		s.role = roleOwner
 	}

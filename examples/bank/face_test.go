@@ -71,14 +71,14 @@ func (b browser) do(method, path, body string, headers ...string) answer {
 }
 
 // owner runs the program with a face on a free port; the browser knows where. end interrupts it and gives the exit code.
-func owner(t *testing.T) (b browser, end func() int) {
+func owner(t *testing.T, more ...string) (b browser, end func() int) {
 	t.Setenv(kafkatest.BrokersVariable, strings.Join(kafkatest.Brokers(t), ","))
 	ctx, interrupt := context.WithCancel(t.Context())
 	printed, out := io.Pipe()
 	var errs bytes.Buffer // read after the end
 	ended := make(chan int, 1)
 	go func() {
-		code := bank.Main(ctx, []string{"-http", "127.0.0.1:0", "-prefix", kafkatest.UniqueName(t, "bank-http") + "."}, strings.NewReader(""), out, &errs)
+		code := bank.Main(ctx, append([]string{"-http", "127.0.0.1:0", "-prefix", kafkatest.UniqueName(t, "bank-http") + "."}, more...), strings.NewReader(""), out, &errs)
 		out.Close()
 		ended <- code
 	}()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -49,6 +50,14 @@ func ownAccounts(ctx context.Context, set settings, in io.Reader, out io.Writer)
 		}
 		defer listener.Close()
 		address, views = "http://"+reachable(listener), []service.Part{newBalances()}
+	}
+	if set.privacy {
+		keys, closeKeys, failed := openKeys(filepath.Join(dir, "keys"))
+		if failed != nil {
+			return failed
+		}
+		defer func() { err = errors.Join(err, closeKeys()) }()
+		set.environment.Privacy = keys
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -25,6 +25,7 @@ type settings struct {
 	dataDir  string   // of the owner; empty: a temporary one
 	session  time.Duration
 	http     string       // address of the HTTP face; empty: none
+	privacy  bool         // seal personal data, with keys in dataDir
 	attached bool         // the owner ends with its standard input: it is the child of a story
 	logger   *slog.Logger // nil: silence
 
@@ -43,6 +44,7 @@ func parseSettings(args []string, environ []string, errs io.Writer) (settings, e
 	flags.StringVar(&s.dataDir, "data", "", "the owner's directory for local state; default: a temporary one")
 	flags.DurationVar(&s.session, "session", 0, "after how long without a sign of life an owner counts as dead; default: 6s, the least Kafka allows unless told otherwise, and 1s on a broker inside the process")
 	flags.StringVar(&s.http, "http", "", "be an owner with an HTTP face at this address, such as :8080, until interrupted; -role owner goes without saying")
+	flags.BoolVar(&s.privacy, "privacy", false, "with -http: seal what is personal, holders and texts; the keys lie in the directory of -data")
 	flags.BoolVar(&s.attached, "attached", false, "owner: end when standard input ends")
 	log := flags.Bool("log", false, "write the toolkit's log to standard error")
 	if err := flags.Parse(args); err != nil {

@@ -129,9 +129,11 @@ const maxHeaderPositions = 4 << 10
 
 // head sets the headers that say what answered.
 func head(w http.ResponseWriter, p projector.Page) []string {
-	tokens := make([]string, len(p.At))
-	for i, at := range p.At {
-		tokens[i] = at.Token()
+	tokens := make([]string, 0, len(p.At))
+	for _, at := range p.At {
+		if at.Offset >= 0 { // nothing of an empty source can be waited for
+			tokens = append(tokens, at.Token())
+		}
 	}
 	h := w.Header()
 	h.Set(HeaderView, p.View)

@@ -288,3 +288,12 @@ func FuzzEvents(f *testing.F) {
 		t.Error("more events than bytes")
 	})
 }
+
+// Who has applied nothing of a partition gives a page that can be read: there is no token of nothing.
+func TestClientReadsOfAnEmptyPartition(t *testing.T) {
+	server := served(t, newCopy("totals@1"), viewhttp.Options{})
+	page, err := client(t, server.URL).Read(t.Context(), projector.Query{View: "totals"})
+	if err != nil || len(page.At) > 0 || page.View != "totals@1" {
+		t.Errorf("%+v, %v", page, err)
+	}
+}

@@ -9,6 +9,7 @@
 package bankpb
 
 import (
+	_ "github.com/seed-3eec0498/muster/proto/muster/privacy"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
@@ -672,36 +673,36 @@ var File_examples_bank_bankpb_bank_proto protoreflect.FileDescriptor
 
 const file_examples_bank_bankpb_bank_proto_rawDesc = "" +
 	"\n" +
-	"\x1fexamples/bank/bankpb/bank.proto\x12\x14muster.examples.bank\";\n" +
-	"\aAccount\x12\x16\n" +
-	"\x06holder\x18\x01 \x01(\tR\x06holder\x12\x18\n" +
-	"\abalance\x18\x02 \x01(\x03R\abalance\"%\n" +
-	"\vOpenAccount\x12\x16\n" +
-	"\x06holder\x18\x01 \x01(\tR\x06holder\":\n" +
+	"\x1fexamples/bank/bankpb/bank.proto\x12\x14muster.examples.bank\x1a\x1cmuster/privacy/privacy.proto\"A\n" +
+	"\aAccount\x12\x1c\n" +
+	"\x06holder\x18\x01 \x01(\tB\x04\xb8\xdc\x18\x01R\x06holder\x12\x18\n" +
+	"\abalance\x18\x02 \x01(\x03R\abalance\"+\n" +
+	"\vOpenAccount\x12\x1c\n" +
+	"\x06holder\x18\x01 \x01(\tB\x04\xb8\xdc\x18\x01R\x06holder\"@\n" +
 	"\fDepositMoney\x12\x16\n" +
-	"\x06amount\x18\x01 \x01(\x03R\x06amount\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\";\n" +
+	"\x06amount\x18\x01 \x01(\x03R\x06amount\x12\x18\n" +
+	"\x04text\x18\x02 \x01(\tB\x04\xb8\xdc\x18\x01R\x04text\"A\n" +
 	"\rWithdrawMoney\x12\x16\n" +
-	"\x06amount\x18\x01 \x01(\x03R\x06amount\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"\f\n" +
+	"\x06amount\x18\x01 \x01(\x03R\x06amount\x12\x18\n" +
+	"\x04text\x18\x02 \x01(\tB\x04\xb8\xdc\x18\x01R\x04text\"\f\n" +
 	"\n" +
 	"GetBalance\"?\n" +
 	"\tOverdraft\x12\x18\n" +
 	"\abalance\x18\x01 \x01(\x03R\abalance\x12\x18\n" +
-	"\amissing\x18\x02 \x01(\x03R\amissing\"_\n" +
+	"\amissing\x18\x02 \x01(\x03R\amissing\"e\n" +
 	"\rTransferMoney\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\tR\x02to\x12\x16\n" +
-	"\x06amount\x18\x03 \x01(\x03R\x06amount\x12\x12\n" +
-	"\x04text\x18\x04 \x01(\tR\x04text\" \n" +
-	"\x06Opened\x12\x16\n" +
-	"\x06holder\x18\x01 \x01(\tR\x06holder\"6\n" +
+	"\x06amount\x18\x03 \x01(\x03R\x06amount\x12\x18\n" +
+	"\x04text\x18\x04 \x01(\tB\x04\xb8\xdc\x18\x01R\x04text\"&\n" +
+	"\x06Opened\x12\x1c\n" +
+	"\x06holder\x18\x01 \x01(\tB\x04\xb8\xdc\x18\x01R\x06holder\"<\n" +
 	"\bCredited\x12\x16\n" +
-	"\x06amount\x18\x01 \x01(\x03R\x06amount\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"5\n" +
+	"\x06amount\x18\x01 \x01(\x03R\x06amount\x12\x18\n" +
+	"\x04text\x18\x02 \x01(\tB\x04\xb8\xdc\x18\x01R\x04text\";\n" +
 	"\aDebited\x12\x16\n" +
-	"\x06amount\x18\x01 \x01(\x03R\x06amount\x12\x12\n" +
-	"\x04text\x18\x02 \x01(\tR\x04text\"I\n" +
+	"\x06amount\x18\x01 \x01(\x03R\x06amount\x12\x18\n" +
+	"\x04text\x18\x02 \x01(\tB\x04\xb8\xdc\x18\x01R\x04text\"I\n" +
 	"\vTransferred\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\tR\x02to\x12\x16\n" +

@@ -1,0 +1,87 @@
+package crypto
+
+import (
+	"encoding/binary"
+
+	"github.com/seed-3eec0498/muster"
+)
+
+// A blob is one sealed part, 48 bytes longer than what is in it; numbers are big-endian.
+//
+//	0         1       2       3         4           20         32                n-16     n
+//	+---------+-------+-------+---------+-----------+----------+-----------------+--------+
+//	| version | suite | flags | purpose | key id 16 | nonce 12 | ciphertext ...  | tag 16 |
+const (
+	blobVersion = 1  // 0.1
+	suiteAESGCM = 1  // AES-256-GCM with a random nonce; 2 is reserved for XChaCha20-Poly1305
+	headSize    = 20 // version to key id: authenticated as it is
+	overhead    = headSize + 12 + 16
+)
+
+// head is the part of a blob that says how to open it.
+type head [headSize]byte
+
+func newHead(purpose muster.Purpose, id KeyID) (h head) {
+	h[0], h[1], h[3] = blobVersion, suiteAESGCM, byte(purpose)
+	copy(h[4:], id[:])
+	return h
+}
+
+func (h *head) keyID() KeyID { return KeyID(h[4:]) }
+
+// parseBlob gives head and sealed bytes, which are nonce, ciphertext and tag. It asks for no key: what is of an unknown kind ends here.
+func parseBlob(blob []byte, purpose muster.Purpose) (h head, sealed []byte, err error) {
+	if len(blob) < overhead {
+		return h, nil, ErrUnknownFormat
+	}
+	copy(h[:], blob)
+	switch {
+	case h[0] != blobVersion, h[1] != suiteAESGCM, h[2] != 0, h[3] == 0, h[3] > byte(lastPurpose):
+		return h, nil, ErrUnknownFormat
+	case h[3] != byte(purpose):
+		return h, nil, ErrTampered // sealed for another use
+	}
+	return h, blob[headSize:], nil
+}
+
+const lastPurpose = muster.PurposeProgress
+
+// appendAAD gives the associated data of one part:
+//
+//	label | head 20 | content type, tenant, stream, aggregate id, revision or message id, type, message id, subject_ref, index, count | clear
+//
+// The list has a length u32 BE in front of each, so that no two lists have the same bytes; the clear bytes stand at the end as they are. The stream
+// is the group, or the view where the payload is a row. An event and a state have a revision, u64 BE; everything else its message id once more.
+func appendAAD(dst []byte, h *head, content, tenant string, place *muster.Place, ref *SubjectRef, index, count int, bare []byte) []byte {
+	dst = append(dst, label...)
+	dst = append(dst, h[:]...)
+	dst = appendText(dst, content)
+	dst = appendText(dst, tenant)
+	if place.Purpose == muster.PurposeRow {
+		dst = appendText(dst, place.Type)
+	} else {
+		dst = appendText(dst, place.Group)
+	}
+	dst = appendText(dst, place.AggregateID)
+	if place.Purpose == muster.PurposeEvent || place.Purpose == muster.PurposeState {
+		dst = append(dst, 0, 0, 0, 8)
+		dst = binary.BigEndian.AppendUint64(dst, place.Revision)
+	} else {
+		dst = appendText(dst, place.MessageID)
+	}
+	dst = appendText(dst, place.Type)
+	dst = appendText(dst, place.MessageID)
+	dst = append(dst, 0, 0, 0, 16)
+	dst = append(dst, ref[:]...)
+	dst = append(dst, 0, 0, 0, 4)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(index))
+	dst = append(dst, 0, 0, 0, 4)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(count))
+	return append(dst, bare...)
+}
+
+const label = "muster sealed payload 1\x00"
+
+func appendText(dst []byte, s string) []byte {
+	return append(binary.BigEndian.AppendUint32(dst, uint32(len(s))), s...)
+}

@@ -1,0 +1,67 @@
+package crypto
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+)
+
+// keySize is the length of every key of this package.
+const keySize = 32
+
+// A data key is 32 random bytes; what is used of it comes out of HKDF-SHA-256 (RFC 5869) with the infos below and no salt. The key id names the
+// key, and commits to it: no second key has the same id, so nothing sealed can be opened under two keys.
+const (
+	infoSeal = "muster dek seal 1"
+	infoID   = "muster dek id 1"
+)
+
+// dek is a data key, ready for use.
+type dek struct {
+	id   KeyID
+	aead cipher.AEAD
+}
+
+// newKey gives the bytes of a new data key, and its id.
+func newKey() (key []byte, id KeyID, err error) {
+	key = make([]byte, keySize)
+	rand.Read(key)
+	id, err = keyID(key)
+	return key, id, err
+}
+
+func keyID(key []byte) (KeyID, error) {
+	id, err := hkdf.Key(sha256.New, key, nil, infoID, len(KeyID{}))
+	if err != nil {
+		return KeyID{}, ErrKeyUnavailable
+	}
+	return KeyID(id), nil
+}
+
+// newDEK makes a key ready. [ErrTampered] when it is not the one that id commits to.
+func newDEK(id KeyID, key []byte) (*dek, error) {
+	is, err := keyID(key)
+	if err != nil {
+		return nil, err
+	}
+	if subtle.ConstantTimeCompare(is[:], id[:]) != 1 {
+		return nil, ErrTampered
+	}
+	secret, err := hkdf.Key(sha256.New, key, nil, infoSeal, keySize)
+	if err != nil {
+		return nil, ErrKeyUnavailable
+	}
+	defer clear(secret)
+	block, err := aes.NewCipher(secret)
+	if err != nil {
+		return nil, ErrKeyUnavailable
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return nil, ErrKeyUnavailable
+	}
+	return &dek{id: id, aead: aead}, nil
+}

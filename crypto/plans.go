@@ -1,0 +1,140 @@
+package crypto
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// plans holds what is to be done with each type: a protobuf message is known by its descriptor, every other type by itself.
+type plans struct {
+	declared map[any]*Declaration // read-only after declare
+	byType   sync.Map             // any -> *planned
+}
+
+// planned is a plan, or why there is none. Both nil: nothing is declared about the type.
+type planned struct {
+	plan *plan
+	err  error
+}
+
+// declare takes the declarations of the configuration.
+func (p *plans) declare(all []Declaration) error {
+	p.declared = map[any]*Declaration{}
+	var faults []error
+	for i := range all {
+		d := &all[i]
+		if d.of == nil {
+			faults = append(faults, errors.New("crypto: a Declaration is empty; make it with Whole or Remainder"))
+			continue
+		}
+		key := typeKey(d.of)
+		if _, twice := p.declared[key]; twice {
+			faults = append(faults, fmt.Errorf("crypto: %s is declared twice; remove one", d.of))
+			continue
+		}
+		p.declared[key] = d
+		faults = append(faults, p.get(key, d.of).err)
+	}
+	return errors.Join(faults...)
+}
+
+// check reports everything that is wrong with the declarations of types.
+func (p *plans) check(types []reflect.Type) error {
+	var faults []error
+	seen := map[any]bool{}
+	for _, t := range types {
+		if t == nil {
+			continue
+		}
+		if key := typeKey(t); !seen[key] {
+			seen[key] = true
+			faults = append(faults, p.get(key, t).err)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// of gives the plan for a value, or for what a pointer points to; nil when nothing is to be done.
+func (p *plans) of(v any) (*plan, error) {
+	var key any
+	if m, ok := v.(proto.Message); ok {
+		key = m.ProtoReflect().Descriptor()
+	} else if t := elem(reflect.TypeOf(v)); t != nil {
+		key = t
+	} else {
+		return nil, nil
+	}
+	if have, ok := p.byType.Load(key); ok {
+		planned := have.(*planned)
+		return planned.plan, planned.err
+	}
+	planned := p.get(key, reflect.TypeOf(v))
+	return planned.plan, planned.err
+}
+
+func (p *plans) get(key any, t reflect.Type) *planned {
+	if have, ok := p.byType.Load(key); ok {
+		return have.(*planned)
+	}
+	fresh := &planned{}
+	fresh.plan, fresh.err = newPlan(key, t, p.declared[key])
+	have, _ := p.byType.LoadOrStore(key, fresh)
+	return have.(*planned)
+}
+
+var messageType = reflect.TypeFor[proto.Message]()
+
+// typeKey gives what a type is known by.
+func typeKey(t reflect.Type) any {
+	t = elem(t)
+	if reflect.PointerTo(t).Implements(messageType) && t.Kind() == reflect.Struct {
+		return reflect.New(t).Interface().(proto.Message).ProtoReflect().Descriptor()
+	}
+	return t
+}
+
+// newPlan reads the declarations of a type; nil where there are none and nothing unknown can travel in it.
+func newPlan(key any, t reflect.Type, d *Declaration) (*plan, error) {
+	p := &plan{name: elem(t).String()}
+	if d != nil && d.whole {
+		p.whole, p.personal, p.subject = true, true, d.subject
+		return p, nil
+	}
+	var faults []error
+	if m, ok := key.(protoreflect.MessageDescriptor); ok {
+		r := wireReader{nodes: map[protoreflect.FullName]*node{}}
+		p.name, p.wire = string(m.FullName()), r.read(m)
+		p.personal = r.hasPersonal(m, map[protoreflect.FullName]bool{})
+		faults = r.faults
+	} else if t = elem(t); hasTags(t, nil) {
+		p.personal = true
+		switch {
+		case t.Kind() != reflect.Struct:
+			faults = append(faults, fmt.Errorf("%s: its elements have personal fields; declare it with Whole", t))
+		case marshals(t):
+			faults = append(faults, fmt.Errorf("%s has personal fields, but makes its own JSON; declare it with Whole", t))
+		default:
+			r := structReader{objects: map[reflect.Type]*object{}}
+			p.object = r.read(t)
+			faults = r.faults
+		}
+	}
+	if d != nil {
+		p.remains = d.remains
+		switch {
+		case d.remains == nil:
+			faults = append(faults, fmt.Errorf("%s: its %s has a nil function; give it one", p.name, d.what))
+		case !p.personal:
+			faults = append(faults, fmt.Errorf("%s has a Remainder, and no personal field of which something could remain", p.name))
+		}
+	}
+	if p.wire == nil && p.object == nil {
+		p = nil
+	}
+	return p, errors.Join(faults...)
+}

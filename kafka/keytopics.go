@@ -1,0 +1,77 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/seed-3eec0498/muster"
+)
+
+// KeyPartitions is how many partitions a key topic has, for life: a subject's keys lie where its reference says.
+const KeyPartitions = 12
+
+const (
+	keySegmentTime = 10 * time.Minute
+	keyMaxLag      = time.Hour
+	keyDirtyRatio  = "0.01"
+)
+
+// KeyTopic gives the topic of the wrapped keys of a key space, which several services may share.
+func KeyTopic(prefix, space string) string { return prefix + space + ".keys" }
+
+// ErasureTopic gives the topic of the erasure ledger of a key space: one partition, so that its records have one order.
+func ErasureTopic(prefix, space string) string { return prefix + space + ".erasures" }
+
+// keyTopics says what the topics of a key space must be. What is overwritten in the key topic has to be gone within an hour or so: the newest segment is
+// never compacted, so it is a short one, and the cleaner may not wait for more to do. Nothing is ever removed from the erasure topic, whose keys are all
+// different; it is compacted only in name, so that no retention applies.
+func keyTopics(prefix, space string) []topicSpec {
+	return []topicSpec{
+		{
+			name: KeyTopic(prefix, space), partitions: KeyPartitions, cleanup: cleanupCompact, owned: true, fixed: true, journal: true,
+			settings: map[string]string{
+				setDirtyRatio: keyDirtyRatio, setUnclean: "false", setTombstones: millis(tombstoneLife), setSegmentTime: millis(keySegmentTime), setMaxLag: millis(keyMaxLag),
+			},
+			limits: map[string]time.Duration{setSegmentTime: keySegmentTime, setMaxLag: keyMaxLag},
+		},
+		{
+			name: ErasureTopic(prefix, space), partitions: 1, cleanup: cleanupCompact, owned: true, fixed: true, journal: true,
+			settings: map[string]string{setDirtyRatio: "0.5", setUnclean: "false", setTombstones: millis(tombstoneLife)},
+		},
+	}
+}
+
+// EnsureKeys makes sure that the topics of a key space are there and right. With create, missing ones are made: never do that where keys existed before and
+// are missing now. Errors are as with [EnsureGroup].
+func EnsureKeys(ctx context.Context, client *kgo.Client, prefix, space string, create bool) error {
+	specs := keyTopics(prefix, space)
+	for i := range specs {
+		if space == "" || !topicName(specs[i].name) {
+			return &muster.Error{
+				Code:    muster.InvalidArgument,
+				Message: fmt.Sprintf("key topic %q: give the key space a name of letters, digits, dots, dashes or underscores", specs[i].name),
+			}
+		}
+		if _, err := ensure(ctx, client, specs[i:i+1], specs[i].partitions, create); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkLimits refuses a topic whose settings let overwritten keys lie for longer than is promised.
+func (f *foundTopic) checkLimits() error {
+	for setting, limit := range f.spec.limits {
+		got, err := strconv.ParseInt(f.settings[setting], 10, 64)
+		if err != nil || got <= limit.Milliseconds() {
+			continue // or the broker does not report it
+		}
+		return f.refuse(ReasonSlowCleaning, fmt.Sprintf("%s=%d, so that destroyed keys lie in it for longer", setting, got), "at most "+millis(limit),
+			"run "+f.spec.setCommand(f.broker, setting, millis(limit)))
+	}
+	return nil
+}

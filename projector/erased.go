@@ -1,0 +1,185 @@
+package projector
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/seed-3eec0498/muster"
+)
+
+// SubjectErased says that a person's data is to be gone. It comes once to every shard of every projection, at any place between the events: those that
+// come after it have nothing of the subject any more. It may come again, after a crash or a restart, so what is done about it bears that.
+type SubjectErased struct {
+	Erasure string            // id of the erasure
+	Subject muster.SubjectRef // whose; who it is nobody can tell from this
+}
+
+// OnErased hands erasures to fn, as [On] hands events: what it writes through its T is committed together with the note that the shard has done it. fn
+// removes what the projection has of the subject in places of its own, such as rows of an SQL table that hold the subject_ref, or copies that an
+// effect made elsewhere. A view's rows are seen to before fn runs, see [ErasedRows].
+//
+// An error, or a panic, holds the shard up and fn is tried again: an erasure is not put aside. Without a fn, and outside of views, the shard just
+// acknowledges, and what it has made of events that were readable stays.
+func OnErased[T any](p Into[T], fn func(ctx context.Context, to T, e SubjectErased) error) {
+	d := p.Definition()
+	switch {
+	case fn == nil:
+		d.faultf("OnErased has a nil function; give it one")
+	case d.erased != nil:
+		d.faultf("OnErased stands there twice; remove one")
+	default:
+		d.erased = func(ctx context.Context, tx any, e SubjectErased) error { return fn(ctx, p.Hand(tx), e) }
+	}
+}
+
+// ErasedRow says what becomes of a view's row that holds sealed data of an erased subject.
+type ErasedRow uint8
+
+const (
+	// RedactErased leaves the row with the subject's fields absent, and its index entries as the index functions give them then. A row that was
+	// sealed as a whole is deleted. The default.
+	RedactErased ErasedRow = iota
+	// DeleteErased deletes the row, whatever else it holds.
+	DeleteErased
+)
+
+// ErasedRows declares what becomes of the rows of a view that hold data of an erased subject: the codec tells which do. Every row of the shard is
+// looked at, about a microsecond each, while the shard waits. Counters, keys and index values of other rows are never sealed and not looked at.
+func ErasedRows(what ErasedRow) Option { return func(d *Definition) { d.erasedRows = what } }
+
+// eraser is what a target's transaction does about an erasure by itself.
+type eraser interface {
+	eraseSubject(codec muster.Codec, e SubjectErased, what ErasedRow) error
+}
+
+// erase does what an act of kind erase says, all in one batch.
+func (w *worker) erase(a *act) error {
+	e := SubjectErased{Erasure: a.Erasure}
+	if b, err := hex.DecodeString(a.Subject); err != nil || copy(e.Subject[:], b) != len(e.Subject) {
+		return w.commitChange(&Change{Acts: a.number}) // Operator.Erase wrote none such
+	}
+	w.stage.reset()
+	w.stage.began = w.r.config.Now()
+	batch, checked, err := w.begin()
+	if err != nil {
+		return err
+	}
+	run := func(ctx context.Context, tx any, codec muster.Codec, _ *muster.Event) error {
+		if own, is := tx.(eraser); is {
+			if err := own.eraseSubject(codec, e, w.d.erasedRows); err != nil {
+				return err
+			}
+		}
+		if w.d.erased == nil {
+			return nil
+		}
+		return w.d.erased(ctx, tx, e)
+	}
+	if err := w.call(batch, checked, run, &muster.Event{Meta: muster.Meta{ID: e.Erasure, Type: "SubjectErased"}}, ""); err != nil {
+		batch.Rollback()
+		return &faulty{ReasonErasing, fmt.Errorf("projection %s: erasure %s is not carried out: %w", w.shard, e.Erasure, err)}
+	}
+	return w.commit(batch, &Change{Acts: a.number})
+}
+
+func (b *storeBatch) eraseSubject(codec muster.Codec, e SubjectErased, what ErasedRow) error {
+	attributor, does := codec.(muster.Attributor)
+	if !does {
+		return nil
+	}
+	var keys []string
+	var refs []muster.SubjectRef
+	err := b.scan("", func(key string, row storedRow) (bool, error) {
+		if refs = attributor.Subjects(refs[:0], row.payload); slices.Contains(refs, e.Subject) {
+			keys = append(keys, key)
+		}
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	return b.rows.erase(keys, what == DeleteErased)
+}
+
+// erase deletes rows, or writes them as they read now.
+func (r *Rows[V]) erase(keys []string, all bool) error {
+	for _, key := range keys {
+		k, err := r.find(key, true)
+		if err != nil {
+			return err
+		}
+		v, withheld, err := r.view.value.Reveal(r.b.codec(), r.view.place(key, k.content), k.payload)
+		if err != nil {
+			return r.b.hold(AsStore(fmt.Errorf("view store: decode a row of %s: %w", r.view, decodingFault(err))))
+		}
+		switch {
+		case all:
+			err = r.Delete(key)
+		case withheld.Denied || withheld.Access == muster.AccessDenied:
+			// Written again without them, the fields would be gone for those who may read them.
+			err = muster.Errorf(muster.PermissionDenied, "view %s: a row cannot be redacted without the right to the keys of everybody in it; grant it, or delete such rows", r.view)
+		case withheld.Whole():
+			err = r.Delete(key)
+		default:
+			err = r.Put(key, v)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Erase has every shard of a projection carry an erasure out, once, and does not wait for it: a shard that nobody holds does it when somebody does.
+// It is given as often as is liked. Done says which shards have; all of them, where the order is so old that it is gone and done.
+func (o *Operator) Erase(ctx context.Context, projection string, e SubjectErased) error {
+	at, err := o.find(Scope{Projection: projection})
+	if err != nil {
+		return err
+	}
+	key := eraseKey(at.name, e.Erasure)
+	if entries, _ := o.config.Control.Entries(); entries[key].Number != 0 {
+		return nil
+	}
+	value, err := json.Marshal(&act{
+		Format: controlFormat, Projection: at.name, Kind: actErase, By: o.config.By, When: o.config.Now().UTC(),
+		Erasure: e.Erasure, Subject: hex.EncodeToString(e.Subject[:]),
+	})
+	if err != nil {
+		return err
+	}
+	return o.put(ctx, key, value)
+}
+
+// Erased gives the shards of a projection that have carried an erasure out, as far as their holders have said so.
+func (o *Operator) Erased(projection, erasure string) ([]int32, error) {
+	at, err := o.find(Scope{Projection: projection})
+	if err != nil {
+		return nil, err
+	}
+	entries, _ := o.config.Control.Entries()
+	order, ordered := entries[eraseKey(at.name, erasure)]
+	if !ordered {
+		return nil, nil
+	}
+	done := map[int32]bool{}
+	for _, s := range statuses(entries, at, o.config.Now()) {
+		has, said := done[s.Shard]
+		done[s.Shard] = s.Acts >= order.Number && (has || !said) // of several generations, all
+	}
+	var shards []int32
+	for shard, is := range done {
+		if is {
+			shards = append(shards, shard)
+		}
+	}
+	slices.Sort(shards)
+	return shards, nil
+}
+
+func eraseKey(projection, erasure string) string {
+	return actKeys + "erase-" + projection + "-" + erasure
+}
