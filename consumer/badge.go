@@ -22,6 +22,9 @@ type badge struct {
 	Service string `json:"service"`
 	Since   int64  `json:"since"`             // milliseconds since 1970: when this member's process opened the group
 	Address string `json:"address,omitempty"` // base URL of the queries it answers, where it answers any
+
+	Standbys int             `json:"standbys,omitempty"` // how many copies of each partition the group is to keep
+	Copies   map[int32]int64 `json:"copies,omitempty"`   // how far those reach that it has, by partition
 }
 
 // badgeFormat is the number of the only format there has been; fields may be added to it, and unknown ones are passed over.
@@ -30,6 +33,7 @@ const badgeFormat = 1
 const (
 	badgeMagic = "mstr"
 	badgeTail  = 2 + len(badgeMagic)
+	badgeMost  = 1 << 15 // bytes of JSON
 )
 
 func newBadge(service string, now time.Time) badge {
@@ -43,7 +47,11 @@ func (b badge) pin(metadata []byte) []byte {
 		return metadata
 	}
 	text, err := json.Marshal(b)
-	if err != nil || len(text) > 1<<15 {
+	if err == nil && len(text) > badgeMost && b.Copies != nil { // of so many copies the group does not hear
+		b.Copies = nil
+		text, err = json.Marshal(b)
+	}
+	if err != nil || len(text) > badgeMost {
 		return metadata
 	}
 	meta.UserData = append(slices.Clip(meta.UserData), text...)

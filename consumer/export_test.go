@@ -65,3 +65,9 @@ func (f *Feeds) Buffered(source Source) (bytes int, paused bool) {
 	}
 	return 0, false
 }
+
+// PlaceStandbys and PreferWarm are exported for tests of what they promise.
+var (
+	PlaceStandbys = placeStandbys
+	PreferWarm    = preferWarm
+)

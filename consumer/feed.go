@@ -32,7 +32,11 @@ type Portion struct {
 	Bad    map[int]error  // by index in Events: what is wrong with records that claim to be events; nil when nothing is
 	Next   int64          // where it goes on, also over markers and what is nothing to handle
 	High   int64          // the high watermark, as the latest fetch told
+	Marks  []TrimmedAt    // of trims of this part, in log order
 }
+
+// TrimmedAt is the mark of a trim at an offset: events below Before were removed.
+type TrimmedAt struct{ At, Before int64 }
 
 // tap is one partition of a feed.
 //
@@ -54,6 +58,7 @@ type tap struct {
 
 	events []muster.Event // of the delivery that is out; used again for the next one, by the reader's goroutine alone
 	bad    map[int]error
+	marks  []TrimmedAt
 }
 
 const (
@@ -212,12 +217,12 @@ func (d delivery) decode() []Portion {
 	all := make([]Portion, len(d))
 	for i := range d {
 		t := d[i].tap
-		t.events, t.bad = t.events[:0], nil
+		t.events, t.bad, t.marks = t.events[:0], nil, nil
 		for _, r := range d[i].records {
 			t.decode(r)
 		}
 		all[i] = d[i].Portion
-		all[i].Events, all[i].Bad = t.events, t.bad
+		all[i].Events, all[i].Bad, all[i].Marks = t.events, t.bad, t.marks
 	}
 	return all
 }
@@ -233,6 +238,10 @@ func (t *tap) decode(r *kgo.Record) {
 		t.events = append(t.events, event)
 	case errors.Is(err, kafka.ErrTombstone):
 	case errors.Is(err, kafka.ErrForeign):
+		if mark, _ := kafka.DecodeTrimMark(r, t.group); mark != nil {
+			t.marks = append(t.marks, TrimmedAt{r.Offset, mark.Before})
+			return
+		}
 		f := t.feed.feeds
 		f.log.Warn("record in the journal that the toolkit did not write; passed over", "position", at.String())
 		if f.config.Foreign != nil {

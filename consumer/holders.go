@@ -33,15 +33,22 @@ func (s *Sharing) Holders(ctx context.Context) (map[int32]Holder, error) {
 	defer s.mu.Unlock()
 	switch group.State {
 	case "Stable":
-		s.last = holders(group, s.topic)
+		s.last, s.copies = holders(group, s.topic), standbysOf(&group, s.topic)
 	case "Empty", "Dead", "":
-		s.last = map[int32]Holder{}
+		s.last, s.copies = map[int32]Holder{}, nil
 	default:
 		if s.last == nil {
 			return nil, muster.Errorf(muster.Unavailable, "consumer group %s is being rebalanced; try again", s.config.ConsumerGroup)
 		}
 	}
 	return maps.Clone(s.last), nil
+}
+
+// Copies tells who keeps a copy of each partition, as of the last call of [Sharing.Holders].
+func (s *Sharing) Copies() map[int32][]Holder {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.copies)
 }
 
 // holders reads who has what from the members of a group.

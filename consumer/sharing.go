@@ -36,6 +36,13 @@ type SharingConfig struct {
 	// Address is the base URL at which this instance answers queries. Empty means that it answers none.
 	Address string
 
+	// Standbys is how many other members keep a copy of each partition's results, see [Sharing.Standbys]. Zero means none.
+	Standbys int
+
+	// Copies gives how far the copies reach that this member has, of partitions it holds or not, by any measure that is the same on all members. Who has the
+	// farthest copy of a partition that nobody owns gets it, as far as the balance allows. It is asked at every rebalance. Nil means that there are none.
+	Copies func() map[int32]int64
+
 	// SessionTimeout is how long the group waits for a silent member before its partitions go to others. Zero means 10 s.
 	SessionTimeout time.Duration
 
@@ -69,6 +76,7 @@ func (c SharingConfig) Validate() error {
 	add(c.Instance == "", "Instance is empty; give each replica a name that survives its restart, such as the pod's name")
 	add(c.SessionTimeout != 0 && c.SessionTimeout < 100*time.Millisecond, "SessionTimeout is %v; choose 100 ms or more, or 0 for %v",
 		c.SessionTimeout, defaultSession)
+	add(c.Standbys < 0, "Standbys is %d; choose 1 or more, or 0 for none", c.Standbys)
 	add(c.RevokeTimeout < 0 || c.RevokeTimeout >= rebalanceTimeout, "RevokeTimeout is %v; it must be below the rebalance timeout of %v, 0 means %v",
 		c.RevokeTimeout, rebalanceTimeout, defaultRelease)
 	return errors.Join(faults...)
@@ -87,8 +95,11 @@ type Sharing struct {
 
 	mu     sync.Mutex // guards what follows
 	last   map[int32]Holder
+	copies map[int32][]Holder // belongs to last
 	ran    bool
 	joined chan struct{} // closed at the first assignment, be it empty
+
+	shuffled chan struct{} // closed and replaced when the assignment has changed
 }
 
 // Joined gives a channel that is closed when the group has said for the first time what is this member's, which may be nothing.
@@ -111,7 +122,7 @@ func OpenSharing(config SharingConfig) (*Sharing, error) {
 	}
 	return &Sharing{
 		config: config, log: orDiscard(config.Logger), topic: config.Group.JournalTopic(config.Kafka.Prefix), admin: admin, adm: kadm.NewClient(admin),
-		joined: make(chan struct{}),
+		joined: make(chan struct{}), shuffled: make(chan struct{}),
 	}, nil
 }
 
@@ -134,7 +145,7 @@ func (s *Sharing) Run(ctx context.Context, gain, lose func(ctx context.Context, 
 	defer fail(nil)
 	m := &sharer{Sharing: s, ctx: inner, fail: fail, gain: gain, lose: lose, held: map[int32]bool{}}
 	m.badge = newBadge(s.config.Service, time.Now())
-	m.badge.Address = s.config.Address
+	m.badge.Address, m.badge.Standbys = s.config.Address, s.config.Standbys
 	err := m.run(inner)
 	if ctx.Err() != nil {
 		return nil //nolint:nilerr // the end of ctx is the way Run is meant to end
@@ -189,7 +200,7 @@ func (m *sharer) options() []kgo.Opt {
 		kgo.ConsumerGroup(m.config.ConsumerGroup),
 		kgo.InstanceID(m.config.Instance),
 		kgo.ConsumeTopics(m.topic),
-		kgo.Balancers(badged{kgo.CooperativeStickyBalancer(), m.badge}),
+		kgo.Balancers(badged{kgo.CooperativeStickyBalancer(), m.badge, m.topic, m.config.Copies}),
 		kgo.SessionTimeout(session),
 		kgo.HeartbeatInterval(session / heartbeatsPerSession),
 		kgo.RebalanceTimeout(rebalanceTimeout),
@@ -205,11 +216,16 @@ func (m *sharer) options() []kgo.Opt {
 // badged is a balancer whose members wear a badge.
 type badged struct {
 	kgo.GroupBalancer
-	badge badge
+	badge  badge
+	topic  string
+	copies func() map[int32]int64 // may be nil
 }
 
 // JoinGroupMetadata implements kgo.GroupBalancer.
 func (b badged) JoinGroupMetadata(interests []string, owned map[string][]int32, generation int32) []byte {
+	if b.copies != nil {
+		b.badge.Copies = b.copies()
+	}
 	return b.badge.pin(b.GroupBalancer.JoinGroupMetadata(interests, owned, generation))
 }
 
@@ -233,6 +249,7 @@ func (m *sharer) assigned(ctx context.Context, _ *kgo.Client, fresh map[string][
 	default:
 		close(m.joined)
 	}
+	m.shuffle()
 }
 
 // gone runs before partitions go to others, or when they may have them already.
@@ -240,6 +257,7 @@ func (m *sharer) gone(ctx context.Context, _ *kgo.Client, gone map[string][]int3
 	m.turn.Lock()
 	defer m.turn.Unlock()
 	m.giveUp(ctx, gone[m.topic])
+	m.shuffle()
 }
 
 // giveUp has partitions released. The caller holds turn.

@@ -99,6 +99,11 @@ func (f *memoryFeed) look() (projector.Delivery, <-chan struct{}) {
 		}
 		for i, r := range records {
 			switch {
+			case r.trim > 0:
+				if d.Trimmed == nil {
+					d.Trimmed = map[projector.Source][]projector.Trimmed{}
+				}
+				d.Trimmed[source] = append(d.Trimmed[source], projector.Trimmed{At: from + int64(i), Before: r.trim})
 			case r.event != nil:
 				f.given = append(f.given, *cloneEvent(r.event))
 				d.Items = append(d.Items, projector.Item{Source: source})

@@ -34,6 +34,7 @@ type memorySource struct {
 type memoryRecord struct {
 	event *muster.Event
 	bad   error
+	trim  int64 // of the mark of a trim: the offset below which events were removed
 	at    time.Time
 }
 
@@ -109,6 +110,20 @@ func (j *MemoryJournal) Bad(source projector.Source) muster.Position {
 	s.records = append(s.records, memoryRecord{bad: errors.New("header ce_id is missing")})
 	j.changeLocked()
 	return at
+}
+
+// Trim removes the events of a source below an offset, as an owner's trim does once the log is compacted, and leaves its mark.
+func (j *MemoryJournal) Trim(source projector.Source, before int64) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	s := j.source(source)
+	for i := range s.records {
+		if s.base+int64(i) < before {
+			s.records[i].event = nil
+		}
+	}
+	s.records = append(s.records, memoryRecord{trim: before}, memoryRecord{})
+	j.changeLocked()
 }
 
 // Recreate empties a topic and gives it another id, as if it had been deleted and made again.

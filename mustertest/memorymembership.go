@@ -14,18 +14,19 @@ import (
 type MemoryMembership struct {
 	mu      sync.Mutex // guards what follows
 	shards  []int32
-	members map[string]bool   // those that take part; false: taken for dead, see Cut
-	pinned  map[int32]string  // by Move
-	held    map[int32]string  // who has it; it stays until it is released
-	address map[string]string // by name
-	changed chan struct{}     // closed with each change
+	members map[string]bool    // those that take part; false: taken for dead, see Cut
+	pinned  map[int32]string   // by Move
+	held    map[int32]string   // who has it; it stays until it is released
+	address map[string]string  // by name
+	copies  map[string][]int32 // by Stand
+	changed chan struct{}      // closed with each change
 }
 
 // NewMemoryMembership shares the given shards.
 func NewMemoryMembership(shards ...int32) *MemoryMembership {
 	return &MemoryMembership{
 		shards: slices.Clone(shards), members: map[string]bool{}, pinned: map[int32]string{}, held: map[int32]string{},
-		address: map[string]string{}, changed: make(chan struct{}),
+		address: map[string]string{}, copies: map[string][]int32{}, changed: make(chan struct{}),
 	}
 }
 
@@ -55,6 +56,14 @@ func (m *MemoryMembership) Cut(name string) {
 			delete(m.held, shard)
 		}
 	}
+	m.changeLocked()
+}
+
+// Stand has an instance keep copies of exactly these shards, apart from those it holds.
+func (m *MemoryMembership) Stand(name string, shards ...int32) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.copies[name] = slices.Clone(shards)
 	m.changeLocked()
 }
 
@@ -120,6 +129,29 @@ func (p *memoryMember) Run(ctx context.Context, gain, lose func(ctx context.Cont
 		select {
 		case <-changed:
 		case <-ctx.Done():
+		}
+	}
+}
+
+var _ projector.StandbyMembership = (*memoryMember)(nil)
+
+// Standbys implements [projector.StandbyMembership].
+func (p *memoryMember) Standbys(ctx context.Context, assign func(ctx context.Context, shards []int32)) {
+	var last []int32
+	for {
+		p.all.mu.Lock()
+		changed := p.all.changed
+		mine := slices.DeleteFunc(slices.Clone(p.all.copies[p.name]), func(s int32) bool { return p.all.held[s] == p.name })
+		p.all.mu.Unlock()
+		if !slices.Equal(mine, last) {
+			last = mine
+			assign(ctx, mine)
+			continue
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
 		}
 	}
 }

@@ -62,6 +62,10 @@ func (w *worker) apply(items []Item) error {
 
 // attempt runs the functions of items in one batch and commits it. Where one fails, it gives its place and why, and nothing has happened.
 func (w *worker) attempt(items []Item, try int) (int, *failure, error) {
+	if !w.beginTurn() {
+		return 0, nil, errNews
+	}
+	defer w.endTurn()
 	w.stage.reset()
 	w.stage.began = w.r.config.Now()
 	w.held.progress.hands(&items[0])

@@ -43,11 +43,11 @@ func (w *worker) restore(stored Stored) error {
 func (w *worker) start(s *source) (Checkpoint, error) {
 	reading := w.d.start
 	reading.Group = s.group
-	look, err := w.r.config.Journal.Look(w.ctx, s.Source)
+	look, err := w.from.Look(w.ctx, s.Source)
 	if err != nil {
 		return Checkpoint{}, w.journalFault("journal "+s.String()+" cannot be looked at", err)
 	}
-	offset, err := w.r.config.Journal.Start(w.ctx, reading, s.Source)
+	offset, err := w.from.Start(w.ctx, reading, s.Source)
 	if err != nil {
 		return Checkpoint{}, w.journalFault("the start in journal "+s.String()+" cannot be found", err)
 	}
@@ -60,7 +60,7 @@ func (w *worker) places() (map[Source]int64, error) {
 	from := make(map[Source]int64, len(w.sources))
 	for i := range w.sources {
 		s := &w.sources[i]
-		look, err := w.r.config.Journal.Look(w.ctx, s.Source)
+		look, err := w.from.Look(w.ctx, s.Source)
 		if err != nil {
 			return nil, w.journalFault("journal "+s.String()+" cannot be looked at", err)
 		}
@@ -76,8 +76,13 @@ func (w *worker) places() (map[Source]int64, error) {
 		if s.cp.LastAt >= look.Low && s.cp.LastAt >= 0 && s.cp.LastAt < s.cp.Next && s.cp.LastEvent != "" {
 			from[s.Source], s.proof = s.cp.LastAt, true
 		}
+		s.ahead.begins(s.cp.Next)
+		if w.accepts {
+			s.ahead.accepted = look.High
+		}
 		w.held.progress.sees(i, s.cp.Next, look.High)
 	}
+	w.accepts = false
 	return from, nil
 }
 

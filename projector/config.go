@@ -17,6 +17,8 @@ type Config struct {
 	Journal    Journal
 	// Membership shares the shards with other instances. Nil: this instance holds all of them, as with [Replicated].
 	Membership Membership
+	// StandbyJournal is what copies are read from, see [Standbys]: apart from what is served, they hold nothing of it up. Nil means Journal.
+	StandbyJournal Journal
 	// Control carries what operators want. Nil: nobody wants anything.
 	Control Control
 	// Codec decodes events. Nil means muster.PlainCodec.

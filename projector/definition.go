@@ -38,6 +38,8 @@ type Definition struct {
 	erasedRows ErasedRow
 	folds      bool     // its rows are a fold of the journals and nothing else: it is a view
 	unfit      *Outcome // see OnUnfit; nil: by folds
+	standbys   int      // see Standbys
+	trimmed    *Outcome // see OnTrimmed; nil: Stop
 	faults     []error
 }
 
@@ -168,7 +170,7 @@ func (d *Definition) Validate(prefix string) error {
 		}),
 			"After: position %v is in no journal it reads", p)
 	}
-	faults = slices.Concat(faults, d.policyFaults(), d.targetFaults(), d.unfitFaults())
+	faults = slices.Concat(faults, d.policyFaults(), d.targetFaults(), d.unfitFaults(), d.standbyFaults(), d.trimmedFaults())
 	return errors.Join(faults...)
 }
 

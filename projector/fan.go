@@ -82,5 +82,12 @@ func (f *fan) Run(ctx context.Context, gain, lose func(ctx context.Context, shar
 	return err // the runner gives up what it holds
 }
 
+// Standbys implements [StandbyMembership], where the membership does.
+func (f *fan) Standbys(ctx context.Context, assign func(ctx context.Context, shards []int32)) {
+	if one, is := f.one.(StandbyMembership); is {
+		one.Standbys(ctx, assign)
+	}
+}
+
 // Placement implements [Membership].
 func (f *fan) Placement(ctx context.Context) (map[int32]Instance, error) { return f.one.Placement(ctx) }

@@ -46,6 +46,8 @@ type Delivery struct {
 	Items []Item
 	Next  map[Source]int64 // where each source that is part of it goes on, also over markers and what is nothing to handle
 	High  map[Source]int64 // high watermarks, as of the fetch
+
+	Trimmed map[Source][]Trimmed // marks of trims among it, in log order
 }
 
 // Item is one event, or the fault of a record that claims to be one.

@@ -17,7 +17,7 @@ func (w *worker) follow() error {
 	if err != nil {
 		return err
 	}
-	feed, err := w.r.config.Journal.Open(w.ctx, from)
+	feed, err := w.from.Open(w.ctx, from)
 	if err != nil {
 		return w.feedFault(err)
 	}
@@ -75,6 +75,9 @@ func (w *worker) feedFault(err error) error {
 
 // deliver applies a delivery, in batches that end behind whole commands. The beginning of a command whose rest has not come is carried over.
 func (w *worker) deliver(d *Delivery) error {
+	if err := w.untrimmed(d); err != nil {
+		return err
+	}
 	items := d.Items
 	if len(w.carry) > 0 {
 		items = append(w.carry, items...) // the carried ones stand in front
@@ -83,6 +86,7 @@ func (w *worker) deliver(d *Delivery) error {
 	for src, next := range d.Next {
 		if s := w.locate(src); s != nil {
 			s.tail, s.end = -1, next
+			s.ahead.passed(next, d.High[src])
 			w.held.progress.sees(w.last, -1, d.High[src])
 		}
 	}

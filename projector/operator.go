@@ -171,6 +171,7 @@ func (o *Operator) Skip(ctx context.Context, projection string, shard int32) err
 	if err != nil {
 		return err
 	}
+	all = holding(all)
 	if len(all) == 0 {
 		return muster.Errorf(muster.Unavailable, "projection %s: nobody holds shard %d now, so what it stopped at is not known; try again", at.name, shard)
 	}
@@ -179,7 +180,7 @@ func (o *Operator) Skip(ctx context.Context, projection string, shard int32) err
 		return muster.Errorf(muster.FailedPrecondition, "projection %s: shard %d is %s, so there is no event to skip", at.name, shard, last.State)
 	}
 	pos, ok := parsePosition(last.At)
-	if !ok || last.Reason == ReasonAhead || last.Reason == ReasonRecreated {
+	if !ok || last.Reason == ReasonAhead || last.Reason == ReasonRecreated || last.Reason == ReasonTrimmed {
 		return muster.Errorf(muster.FailedPrecondition, "projection %s: shard %d did not stop at an event but for %s; restart it or rebuild it", at.name, shard, last.Reason)
 	}
 	return o.order(ctx, at, &act{Kind: actSkip, At: []actPlace{{pos.Topic, pos.Partition, pos.Offset}}})
@@ -257,7 +258,7 @@ func (o *Operator) wait(ctx context.Context, at *scope, what string, done func(*
 	for {
 		entries, changed := o.config.Control.Entries()
 		var left []string
-		for _, s := range statuses(entries, at, o.config.Now()) {
+		for _, s := range holding(statuses(entries, at, o.config.Now())) {
 			if !done(&s) {
 				left = append(left, fmt.Sprintf("shard %d on %s, which is %s", s.Shard, s.Instance, s.State))
 			}

@@ -34,7 +34,8 @@ func (q *LetterQuery) limit() int {
 	return min(q.Limit, 10_000)
 }
 
-// Status says what the instances say of their shards, by shard; a shard that nobody holds is missing.
+// Status says what the instances say of their shards, by shard, and of the copies they keep warm, each behind its shard; a shard that nobody holds
+// is missing.
 func (o *Operator) Status(ctx context.Context, s Scope) ([]Status, error) {
 	at, err := o.find(s)
 	if err != nil {
@@ -51,13 +52,18 @@ func (o *Operator) status(ctx context.Context, at *scope) ([]Status, error) {
 	return statuses(entries, at, o.config.Now()), nil
 }
 
+// holding leaves out the copies: orders are done when those who hold the shards have done them, and the copies follow.
+func holding(all []Status) []Status {
+	return slices.DeleteFunc(all, func(s Status) bool { return s.Standby })
+}
+
 // statuses takes from the control table what instances say of the shards meant, by shard, generation and instance. What an instance said that has
 // not said anything for a while does not count, and of two that both believe to hold a part of a sharded projection, the one that spoke last does.
 func statuses(entries map[string]Entry, at *scope, now time.Time) []Status {
 	type place struct {
 		shard      int32
 		generation int
-		instance   string // of a replicated projection, which every instance holds
+		instance   string // of a replicated projection, which every instance holds, and of a copy
 	}
 	said := map[place]time.Time{}
 	found := map[place]Status{}
@@ -74,7 +80,7 @@ func statuses(entries map[string]Entry, at *scope, now time.Time) []Status {
 				continue
 			}
 			where := place{s.Shard, s.Generation, ""}
-			if s.Shard == Whole {
+			if s.Shard == Whole || s.Standby {
 				where.instance = s.Instance
 			}
 			if _, is := found[where]; !is || record.When.After(said[where]) {
@@ -83,7 +89,7 @@ func statuses(entries map[string]Entry, at *scope, now time.Time) []Status {
 		}
 	}
 	return slices.SortedFunc(maps.Values(found), func(a, b Status) int {
-		return cmp.Or(cmp.Compare(a.Shard, b.Shard), cmp.Compare(a.Generation, b.Generation), cmp.Compare(a.Instance, b.Instance))
+		return cmp.Or(cmp.Compare(a.Shard, b.Shard), btoi(a.Standby)-btoi(b.Standby), cmp.Compare(a.Generation, b.Generation), cmp.Compare(a.Instance, b.Instance))
 	})
 }
 
@@ -107,6 +113,7 @@ func (o *Operator) letters(ctx context.Context, q LetterQuery) (found []Letter, 
 	if err != nil {
 		return nil, nil, err
 	}
+	all = holding(all)
 	for _, n := range at.shards {
 		if !slices.ContainsFunc(all, func(s Status) bool { return s.Shard == n }) {
 			e := muster.Errorf(muster.Unavailable, "projection %s: no instance has said that it holds shard %d, so its letters cannot be seen; try again", at.name, n)

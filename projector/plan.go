@@ -97,8 +97,11 @@ func caughtUp(entries map[string]Entry, name string, e edition, shards int, now 
 			continue
 		}
 		for _, s := range record.Shards {
+			if s.Standby {
+				continue // it serves nobody
+			}
 			there[instance] = true
-			if s.Projection != editionName(name, e.version) || s.Generation != e.generation || s.Standby {
+			if s.Projection != editionName(name, e.version) || s.Generation != e.generation {
 				continue
 			}
 			if s.State != Live {

@@ -40,7 +40,7 @@ type aside struct {
 func (p *progress) init(r *Runner, shard Shard) {
 	p.runner, p.shard = r, shard
 	p.known = Status{
-		Projection: shard.Projection, Shard: shard.Number, Generation: shard.Generation, Instance: r.config.Instance, State: Claiming, Since: r.config.Now(),
+		Projection: shard.Projection, Shard: shard.Number, Generation: shard.Generation, Instance: r.config.Instance, State: Claiming, Since: r.config.Now(), Standby: shard.Standby,
 	}
 	p.letters, p.keys, p.index = map[string]aside{}, map[string]int{}, map[Source]int{}
 	for i, s := range shard.Sources {

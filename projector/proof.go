@@ -95,6 +95,9 @@ func (v *Versions) level(ctx context.Context, from, to edition) {
 	ctx, cancel := context.WithTimeout(ctx, levelTimeout)
 	defer cancel()
 	for _, s := range old.runner.Status() {
+		if s.Standby {
+			continue
+		}
 		for _, c := range s.Checkpoint {
 			// Not held here, paused, put aside: there is nothing to wait for.
 			if err := next.runner.Await(ctx, c.Position()); muster.CodeOf(err) == muster.DeadlineExceeded {

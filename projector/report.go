@@ -101,7 +101,7 @@ func (r *Runner) say(ctx context.Context, key string, all []Status) bool {
 // sameStatus tells whether there is nothing new to say.
 func sameStatus(a, b []Status) bool {
 	return slices.EqualFunc(a, b, func(a, b Status) bool {
-		same := a.Shard == b.Shard && a.State == b.State && a.Reason == b.Reason && a.At == b.At && a.Lag == b.Lag && a.Parked == b.Parked &&
+		same := a.Shard == b.Shard && a.Standby == b.Standby && a.State == b.State && a.Reason == b.Reason && a.At == b.At && a.Lag == b.Lag && a.Parked == b.Parked &&
 			a.Acts == b.Acts && slices.Equal(a.Checkpoint, b.Checkpoint) && a.Applied == b.Applied && a.Since.Equal(b.Since) && len(a.Letters) == len(b.Letters)
 		for kind, n := range a.Letters {
 			same = same && b.Letters[kind] == n
@@ -121,7 +121,7 @@ func (p *progress) look(ctx context.Context) {
 	ctx, end := context.WithTimeout(ctx, reportEvery)
 	defer end()
 	for i, s := range p.shard.Sources {
-		look, err := p.runner.config.Journal.Look(ctx, s)
+		look, err := p.runner.journalOf(&p.shard).Look(ctx, s)
 		if err != nil {
 			return // the next look may tell
 		}

@@ -1,6 +1,7 @@
 package projector
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,8 +24,9 @@ type Runner struct {
 	synced  atomic.Bool   // the control table was read
 	stirred chan struct{} // room for one: a state has changed, the reporter looks
 
-	mu   sync.Mutex // guards held
-	held map[int32]*held
+	mu       sync.Mutex // guards held, and that of standing
+	held     map[int32]*held
+	standing standing
 }
 
 // Open checks the configuration and makes a runner. Nothing is read or written before Run.
@@ -33,6 +35,7 @@ func Open(c Config) (*Runner, error) {
 		return nil, err
 	}
 	r := &Runner{config: c.filled(), d: c.Definition, shards: map[int32]Shard{}, stirred: make(chan struct{}, 1), held: map[int32]*held{}}
+	r.standing.held, r.standing.work = map[int32]*held{}, make(chan struct{}, 1)
 	for _, shard := range r.d.Shards(c.Prefix) {
 		shard.Generation = c.Generation
 		r.shards[shard.Number] = shard
@@ -62,8 +65,16 @@ func (r *Runner) Run(ctx context.Context) error {
 	around.Go(func() { r.watchOrders(work) })
 	around.Go(func() { r.watchFunctions(work) })
 	around.Go(func() { r.report(work) })
+	standing, rest := context.WithCancel(work)
+	var copies sync.WaitGroup
+	copies.Go(func() { r.stand(standing) })
 	err := r.member(ctx)
+	rest()
+	copies.Wait()
+	var gone sync.WaitGroup
+	gone.Go(func() { r.endStandbys(ctx) })
 	r.lose(ctx, r.numbers())
+	gone.Wait()
 	end()
 	around.Wait()
 	return err
@@ -126,6 +137,9 @@ func (r *Runner) numbers() []int32 {
 }
 
 func (r *Runner) gain(ctx context.Context, numbers []int32) {
+	r.standing.turn.Lock()
+	defer r.standing.turn.Unlock()
+	r.dropStandbys(ctx, numbers) // a copy of what is served now: its rows are gone on with
 	for _, number := range numbers {
 		shard, is := r.shards[number]
 		if !is {
@@ -163,11 +177,14 @@ func (r *Runner) lose(ctx context.Context, numbers []int32) {
 	r.stir()
 }
 
-// each calls fn with every shard held.
+// each calls fn with every shard held, copies too.
 func (r *Runner) each(fn func(h *held)) {
 	r.mu.Lock()
-	all := make([]*held, 0, len(r.held))
+	all := make([]*held, 0, len(r.held)+len(r.standing.held))
 	for _, h := range r.held {
+		all = append(all, h)
+	}
+	for _, h := range r.standing.held {
 		all = append(all, h)
 	}
 	r.mu.Unlock()
@@ -183,19 +200,28 @@ func (r *Runner) Ready() error {
 		return muster.Errorf(muster.Unavailable, "projection %s: its control table is not read yet", r.d)
 	}
 	for _, s := range r.Status() {
-		if s.State == Claiming {
+		if s.State == Claiming && !s.Standby {
 			return muster.Errorf(muster.Unavailable, "projection %s: shard %d is being claimed", r.d, s.Shard)
 		}
 	}
 	return nil
 }
 
-// Status says what the shards held here are doing, by number.
+// Status says what the shards held here are doing, by number, and then the copies that are kept warm.
 func (r *Runner) Status() []Status {
 	var all []Status
 	r.each(func(h *held) { all = append(all, h.progress.status(r.config.Now())) })
-	slices.SortFunc(all, func(a, b Status) int { return int(a.Shard - b.Shard) })
+	slices.SortFunc(all, func(a, b Status) int {
+		return cmp.Or(btoi(a.Standby)-btoi(b.Standby), int(a.Shard-b.Shard))
+	})
 	return all
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // stir has the reporter look at once.

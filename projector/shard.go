@@ -27,6 +27,7 @@ type Shard struct {
 	Generation int   // how often it was rebuilt; each generation has rows and checkpoints of its own
 	Number     int32 // the partition, or Whole
 	Sources    []Source
+	Standby    bool // a copy that is kept warm and is not served
 }
 
 // String gives name@version/number.

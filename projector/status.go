@@ -48,5 +48,5 @@ type Status struct {
 	Letters    map[Kind]int
 	Applied    uint64 // events since this instance got the shard
 	Acts       int64  // number of the last act of an operator that is done
-	Standby    bool   // a warm copy, which does not serve unless asked for stale rows
+	Standby    bool   // a warm copy, which does not serve unless asked for stale rows; see Standbys
 }

@@ -48,7 +48,8 @@ type storeShard struct {
 	meta   shardMeta
 
 	damaged atomic.Bool              // a record cannot be read: the next claim begins anew
-	held    atomic.Bool              // holder is not nil; for readers
+	held    atomic.Bool              // holder is not nil, and no copy's; for readers
+	copies  atomic.Bool              // holder is that of a copy
 	sources atomic.Pointer[[]Source] // as the last claim said; nil before
 }
 
@@ -152,9 +153,11 @@ func (s *Store) Claim(ctx context.Context, shard Shard) (Holding, error) {
 	sources := slices.Clone(shard.Sources)
 	sh.sources.Store(&sources)
 	sh.holder = h
-	sh.held.Store(true)
+	sh.copies.Store(shard.Standby)
+	if before := sh.held.Swap(!shard.Standby); before || !shard.Standby {
+		s.watching.moved(shard.Name)
+	}
 	s.commits.turn()
-	s.watching.moved(shard.Name)
 	return h, nil
 }
 

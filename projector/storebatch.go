@@ -86,7 +86,7 @@ func (b *storeBatch) Commit(ctx context.Context, change Change) error {
 	h.lettersAfter(put, change.Remove)
 	b.done, h.open, h.spare = true, nil, b.rows
 	s.commits.turn()
-	s.watching.changed(h.shard.id, b.rows)
+	s.watching.changed(h.shard.id, h.shard.copies.Load(), b.rows)
 	if s.cfg.Observe.Committed != nil {
 		s.cfg.Observe.Committed(StoreCommitted{Projection: h.shard.id.projection, Rows: w.rows, Entries: w.entries, Bytes: bytes, Took: s.since(began)})
 	}

@@ -136,8 +136,9 @@ func (h *storeHolding) Release() {
 	defer h.shard.commit.Unlock()
 	if h.shard.holder == h {
 		h.shard.holder = nil
-		h.shard.held.Store(false)
-		h.s.watching.moved(h.shard.view.Definition().Name())
+		if h.shard.held.Swap(false) {
+			h.s.watching.moved(h.shard.view.Definition().Name())
+		}
 	}
 }
 

@@ -49,13 +49,14 @@ func (ws *watchers) remove(w *watcher) {
 	delete(ws.all, w)
 }
 
-// changed tells watchers which rows a batch has changed; it is behind the commit.
-func (ws *watchers) changed(id shardID, r rows) {
+// changed tells watchers which rows a batch has changed; it is behind the commit. Those of a copy concern who takes old rows.
+func (ws *watchers) changed(id shardID, standby bool, r rows) {
 	ws.mu.RLock()
 	defer ws.mu.RUnlock()
 	for w := range ws.all {
 		w.mu.Lock()
-		if w.projection == id.projection && w.generation == id.generation && !w.lost {
+		shown := !standby || w.q.Stale && (len(w.q.Shards) == 0 || slices.Contains(w.q.Shards, id.number))
+		if shown && w.projection == id.projection && w.generation == id.generation && !w.lost {
 			r.each(w.noteLocked)
 		}
 		ready := w.lost || len(w.keys) > 0

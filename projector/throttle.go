@@ -65,7 +65,7 @@ func (f *throttledFeed) Next(ctx context.Context) (Delivery, error) {
 // cut gives the first items of a delivery and holds back the others.
 func (f *throttledFeed) cut(d Delivery, most int) Delivery {
 	f.rest = Delivery{Items: d.Items[most:], Next: d.Next, High: d.High}
-	part := Delivery{Items: d.Items[:most], Next: map[Source]int64{}, High: d.High}
+	part := Delivery{Items: d.Items[:most], Next: map[Source]int64{}, High: d.High, Trimmed: d.Trimmed}
 	for i := range part.Items {
 		part.Next[part.Items[i].Source] = part.Items[i].Event.Offset + 1
 	}

@@ -23,10 +23,14 @@ type VersionsConfig struct {
 	// Journal opens what reads the journals for one runner, and gives what closes it behind that; version and generation that run side by side read
 	// apart. Nil: Runner.Journal serves all.
 	Journal func(ctx context.Context, d *Definition) (journal Journal, end func(), err error)
+	// CopyJournal is the same for the copies of a runner, see [Standbys]. Nil: they are read from where the runner reads.
+	CopyJournal func(ctx context.Context, d *Definition) (journal Journal, end func(), err error)
 	// Serve hears which version and generation answers from now on, at the start too. May be nil.
 	Serve func(name string, version, generation int)
 	// Kept gives what is stored here of a projection, of versions that this build does not have, too. Nil means that it is not known.
 	Kept func(name string) []Shard
+	// WarmTime is how long rows of a shard are kept that is neither held here nor kept as a copy any more. Zero means for good.
+	WarmTime time.Duration
 }
 
 // Edition is one version of a projection.
@@ -49,7 +53,8 @@ type Versions struct {
 	serving edition
 	fans    map[int]*fan // by version
 
-	proof *proof // belongs to Run
+	proof *proof                  // belongs to Run
+	idle  map[idleShard]time.Time // likewise: since when
 }
 
 // run is a runner at work.
@@ -84,7 +89,7 @@ func OpenVersions(c VersionsConfig) (*Versions, error) {
 			faults = append(faults, fmt.Errorf("projector.VersionsConfig: %s stands beside %s; give each version of one name once", d, c.Editions[0].Definition))
 		}
 		seen[d.version] = true
-		_, err := v.open(e, 0, nil, nil, c.Runner.Journal)
+		_, err := v.open(e, 0, nil, nil, c.Runner.Journal, nil)
 		if c.Journal == nil || d.Validate(c.Runner.Prefix) != nil {
 			faults = append(faults, err)
 		}
@@ -93,9 +98,9 @@ func OpenVersions(c VersionsConfig) (*Versions, error) {
 }
 
 // open makes a runner.
-func (v *Versions) open(e Edition, generation int, mark map[Source]int64, membership Membership, journal Journal) (*Runner, error) {
+func (v *Versions) open(e Edition, generation int, mark map[Source]int64, membership Membership, journal, copies Journal) (*Runner, error) {
 	c := v.config.Runner
-	c.Definition, c.Target, c.Generation, c.Mark, c.Membership = e.Definition, e.Target, generation, mark, membership
+	c.Definition, c.Target, c.Generation, c.Mark, c.Membership, c.StandbyJournal = e.Definition, e.Target, generation, mark, membership, copies
 	at := edition{e.Definition.version, generation}
 	if journal != nil {
 		c.Journal = throttle(journal, e.Definition.buildRate, func() bool {
@@ -177,6 +182,7 @@ func (v *Versions) follow(ctx context.Context, entries map[string]Entry, fail co
 	for _, e := range p.drop {
 		v.drop(ctx, e)
 	}
+	v.expire(ctx, v.config.Runner.Now())
 	switch {
 	case p.put == nil:
 		v.proof = nil
@@ -228,13 +234,22 @@ func (v *Versions) start(ctx context.Context, e edition, entries map[string]Entr
 				return err
 			}
 		}
-		runner, err := v.open(one, e.generation, build.marks(), membership, journal)
+		copies, copiesClosed, err := v.copyJournal(ctx, one.Definition)
 		if err != nil {
 			closed()
 			return err
 		}
+		runner, err := v.open(one, e.generation, build.marks(), membership, journal, copies)
+		if err != nil {
+			closed()
+			copiesClosed()
+			return err
+		}
 		running, stop := context.WithCancel(context.WithoutCancel(ctx))
-		r := &run{runner: runner, edition: e, stop: stop, ended: make(chan struct{}), end: closed}
+		r := &run{runner: runner, edition: e, stop: stop, ended: make(chan struct{}), end: func() {
+			closed()
+			copiesClosed()
+		}}
 		v.runs[e] = r
 		go func() { // joined by stopAll
 			defer close(r.ended)
@@ -264,23 +279,6 @@ func (v *Versions) stopAll(meant func(edition) bool) {
 		delete(v.runs, r.edition)
 		v.mu.Unlock()
 	}
-}
-
-// known gives the editions that something is stored of.
-func (v *Versions) known() []edition {
-	if v.config.Kept == nil {
-		return nil
-	}
-	seen := map[edition]bool{}
-	var all []edition
-	for _, s := range v.config.Kept(v.name) {
-		e := edition{s.Version, s.Generation}
-		if !seen[e] {
-			seen[e] = true
-			all = append(all, e)
-		}
-	}
-	return all
 }
 
 // drop removes what is stored here of an edition that is out of use.

@@ -84,7 +84,7 @@ func (w *world) start(name string, before *instance, views ...*projector.View[ta
 		w.t.Fatal("stores in memory are not taken over")
 	}
 	cfg := projector.VersionsConfig{
-		Serve: in.store.Serve, Kept: in.store.Kept,
+		Serve: in.store.Serve, Kept: in.store.Kept, WarmTime: time.Hour,
 		Runner: projector.Config{Journal: w.journal, Control: w.control, Instance: name, Logger: slog.New(slog.NewTextHandler(w.logs, nil))},
 	}
 	var definitions []*projector.Definition

@@ -24,6 +24,8 @@ type worker struct {
 	ended  chan struct{} // closed when run has returned
 	hand   hand          // the function in hand; the watchdog looks at it
 	asks   chan letterAsk
+	from   Journal
+	inTurn atomic.Bool // see beginTurn; written by the worker, and by who abandons it
 
 	mu        sync.Mutex // guards what follows: abandon is called by others
 	holding   Holding    // written by the worker; nil where none is claimed
@@ -36,6 +38,7 @@ type worker struct {
 	acts     int64          // the last act that is done
 	taken    *orders        // what was last looked at
 	paused   bool           // as of taken
+	accepts  bool           // an operator goes on without what was trimmed
 	stop     *stopped       // why the shard does not go on
 	skip     *act           // an act to skip that waits for its event
 	carry    []Item         // events of a command that is not there in full, cloned
@@ -60,7 +63,8 @@ type source struct {
 	open    bool       // the last item seen is not the end of its command
 	proof   bool       // cp.LastEvent is read again, and must be the same
 	tail    int64      // offset of the last item in the delivery in hand
-	end     int64      // where it goes on behind that item
+	ahead   readAhead
+	end     int64 // where it goes on behind that item
 }
 
 // stopped says why a shard cannot go on.
@@ -90,6 +94,7 @@ var errNews = errors.New("there is something to see to")
 func newWorker(ctx context.Context, h *held, stop *stopped) *worker {
 	w := &worker{
 		held: h, r: h.runner, d: h.runner.d, shard: h.shard, ended: make(chan struct{}), asks: make(chan letterAsk, 16), index: map[Source]int{}, stop: stop,
+		from: h.runner.journalOf(&h.shard),
 	}
 	w.ctx, w.cancel = context.WithCancel(ctx)
 	w.intake.parent = w.ctx
@@ -109,6 +114,14 @@ func newWorker(ctx context.Context, h *held, stop *stopped) *worker {
 	})
 	w.idle.Stop()
 	return w
+}
+
+// journalOf gives what a shard is read from.
+func (r *Runner) journalOf(s *Shard) Journal {
+	if s.Standby && r.config.StandbyJournal != nil {
+		return r.config.StandbyJournal
+	}
+	return r.config.Journal
 }
 
 func (r *Runner) groupOf(s Source) *muster.Group {
@@ -250,6 +263,7 @@ func (w *worker) abandon(ctx context.Context, reason string) bool {
 	if h != nil {
 		h.Release()
 	}
+	w.endTurn()
 	typ, _, _ := w.hand.seen(0)
 	w.r.config.Logger.ErrorContext(ctx, "a function has not returned long after its context ended, and its goroutine is left behind; it can commit nothing any more; make it heed its context",
 		"projection", w.shard.Projection, "shard", w.shard.Number, "type", typ, "reason", reason)
@@ -276,7 +290,7 @@ func (w *worker) standStill(stop *stopped) {
 	if !stop.at.IsZero() {
 		attrs = append(attrs, "position", stop.at.String(), "type", stop.typ)
 	}
-	if stop.reason == ReasonAhead || stop.reason == ReasonRecreated || stop.reason == ReasonStore || stop.reason == ReasonBadRecord {
+	if stop.reason == ReasonAhead || stop.reason == ReasonRecreated || stop.reason == ReasonStore || stop.reason == ReasonBadRecord || stop.reason == ReasonTrimmed {
 		attrs = append(attrs, "error", stop.err)
 	}
 	w.r.config.Logger.ErrorContext(w.ctx, "the shard has stopped; mend the cause and resume it, skip the event, or restart from another position", attrs...)

@@ -66,6 +66,12 @@ func (f *journalFeed) Next(ctx context.Context) (projector.Delivery, error) {
 	for _, p := range portions {
 		source := projector.Source(p.Source)
 		d.Next[source], d.High[source] = p.Next, p.High
+		for _, m := range p.Marks {
+			if d.Trimmed == nil {
+				d.Trimmed = map[projector.Source][]projector.Trimmed{}
+			}
+			d.Trimmed[source] = append(d.Trimmed[source], projector.Trimmed(m))
+		}
 		for i := range p.Events {
 			item := projector.Item{Source: source, Event: &p.Events[i]}
 			if p.Bad != nil {

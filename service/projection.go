@@ -103,6 +103,7 @@ func (s *Service) openProjection(ctx context.Context, part projector.Part) (*pro
 		p.sharing, err = consumer.OpenSharing(consumer.SharingConfig{
 			Kafka: s.cfg.connection(), Group: d.Groups()[0], ConsumerGroup: s.consumerGroup(d.String()), Service: s.cfg.Name, Instance: s.name,
 			Address: s.cfg.QueryAddress, SessionTimeout: s.cfg.SessionTimeout, Logger: p.log,
+			Standbys: d.Standbys(), Copies: s.copiesOf(part),
 		})
 	}
 	return p, err

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/projector"
 	"github.com/seed-3eec0498/muster/service"
 )
 
@@ -29,6 +30,7 @@ type viewerConfig struct {
 	Instance   string
 	Dir        string
 	Session    time.Duration
+	Standbys   int
 }
 
 func viewer(text string) int {
@@ -48,7 +50,7 @@ func viewer(text string) int {
 	s, err := service.Open(ctx, service.Config{
 		Name: c.Service, Instance: c.Instance, Brokers: c.Brokers, DataDir: c.Dir, SessionTimeout: c.Session,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-	}, bankOf(c.Group, muster.Partitions(c.Partitions)).totals())
+	}, bankOf(c.Group, muster.Partitions(c.Partitions)).totals(projector.Standbys(c.Standbys)))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

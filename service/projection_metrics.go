@@ -11,11 +11,11 @@ import (
 
 // projectionMetrics are those of projections. Their label is name@version.
 type projectionMetrics struct {
-	events, passed, failures, letters, ignored, faults, abandoned, rebuilds, rows, bytes *prometheus.CounterVec
+	copied, events, passed, failures, letters, ignored, faults, abandoned, rebuilds, rows, bytes *prometheus.CounterVec
 
 	batches, commits *prometheus.HistogramVec
 
-	lag, age, rate, parked, waiting, shards *prometheus.GaugeVec
+	lag, age, rate, parked, waiting, shards, copies, copyLag *prometheus.GaugeVec
 }
 
 func (m *metrics) newProjections() projectionMetrics {
@@ -29,6 +29,7 @@ func (m *metrics) newProjections() projectionMetrics {
 	}
 	return projectionMetrics{
 		events:    counter("events_total", "Events whose function ran, committed."),
+		copied:    counter("standby_events_total", "Events applied to copies that are kept warm, those that no function wanted too."),
 		passed:    counter("passed_events_total", "Events that no function wanted, passed over."),
 		failures:  counter("failures_total", "Events that could not be handled, by reason; each try counts.", "reason"),
 		letters:   counter("letters_total", "Events put aside, by kind: parked, waiting, skipped.", "kind"),
@@ -48,6 +49,8 @@ func (m *metrics) newProjections() projectionMetrics {
 		parked:  gauge("parked_keys", "Keys that are parked, in the shards of this instance."),
 		waiting: gauge("letters", "Events put aside now, in the shards of this instance, by kind.", "kind"),
 		shards:  gauge("shards", "Shards of this instance by state.", "state"),
+		copies:  gauge("standbys", "Copies that this instance keeps warm, by state.", "state"),
+		copyLag: gauge("standby_lag_events", "Offsets of the journals that are not applied yet to the copies of this instance."),
 	}
 }
 
@@ -55,13 +58,29 @@ func (m *metrics) newProjections() projectionMetrics {
 func (m *projectionMetrics) observe() projector.Observe {
 	return projector.Observe{
 		Applied: func(a projector.Applied) {
+			if a.Shard.Standby {
+				m.copied.WithLabelValues(a.Shard.Projection).Add(float64(a.Events + a.Passed))
+				return
+			}
 			m.events.WithLabelValues(a.Shard.Projection).Add(float64(a.Events))
 			m.passed.WithLabelValues(a.Shard.Projection).Add(float64(a.Passed))
 			m.batches.WithLabelValues(a.Shard.Projection).Observe(a.Took.Seconds())
 		},
-		Failed:    func(f projector.Failed) { m.failures.WithLabelValues(f.Shard.Projection, f.Reason).Inc() },
-		PutAside:  func(p projector.PutAside) { m.letters.WithLabelValues(p.Shard.Projection, string(p.Kind)).Inc() },
-		Ignored:   func(i projector.Ignored) { m.ignored.WithLabelValues(i.Shard.Projection).Inc() },
+		Failed: func(f projector.Failed) {
+			if !f.Shard.Standby { // what fails in a copy fails where the shard is held
+				m.failures.WithLabelValues(f.Shard.Projection, f.Reason).Inc()
+			}
+		},
+		PutAside: func(p projector.PutAside) {
+			if !p.Shard.Standby {
+				m.letters.WithLabelValues(p.Shard.Projection, string(p.Kind)).Inc()
+			}
+		},
+		Ignored: func(i projector.Ignored) {
+			if !i.Shard.Standby {
+				m.ignored.WithLabelValues(i.Shard.Projection).Inc()
+			}
+		},
 		Fault:     func(f projector.Fault) { m.faults.WithLabelValues(f.Shard.Projection, f.Reason).Inc() },
 		Abandoned: func(a projector.Abandoned) { m.abandoned.WithLabelValues(a.Shard.Projection, a.Reason).Inc() },
 	}
@@ -79,7 +98,7 @@ func (m *projectionMetrics) rebuilt(r projector.StoreRebuilt) {
 
 // begin shows the counters of a projection before anything has happened, where all their labels are known.
 func (m *projectionMetrics) begin(projection string) {
-	for _, c := range []*prometheus.CounterVec{m.events, m.passed, m.ignored} {
+	for _, c := range []*prometheus.CounterVec{m.events, m.passed, m.ignored, m.copied} {
 		c.WithLabelValues(projection)
 	}
 	for _, kind := range []projector.Kind{projector.Parked, projector.Waiting, projector.Skipped} {
@@ -108,13 +127,18 @@ func (s *Service) gaugeProjections(ctx context.Context) {
 
 // set renews the gauges of one projection.
 func (m *projectionMetrics) set(name string, all []projector.Status) {
-	var lag int64
+	var lag, copyLag int64
 	var age time.Duration
 	var rate float64
 	var parked int
-	letters, states := map[projector.Kind]int{}, map[projector.State]int{}
+	letters, states, copies := map[projector.Kind]int{}, map[projector.State]int{}, map[projector.State]int{}
 	for i := range all {
 		one := &all[i]
+		if one.Standby {
+			copyLag += one.Lag
+			copies[one.State]++
+			continue
+		}
 		lag, age, rate, parked = lag+one.Lag, max(age, one.LagTime), rate+one.Rate, parked+one.Parked
 		states[one.State]++
 		for kind, n := range one.Letters {
@@ -122,6 +146,7 @@ func (m *projectionMetrics) set(name string, all []projector.Status) {
 		}
 	}
 	m.lag.WithLabelValues(name).Set(float64(lag))
+	m.copyLag.WithLabelValues(name).Set(float64(copyLag))
 	m.age.WithLabelValues(name).Set(age.Seconds())
 	m.rate.WithLabelValues(name).Set(rate)
 	m.parked.WithLabelValues(name).Set(float64(parked))
@@ -132,5 +157,6 @@ func (m *projectionMetrics) set(name string, all []projector.Status) {
 		projector.Claiming, projector.CatchingUp, projector.Live, projector.Retrying, projector.Away, projector.Paused, projector.Stopped,
 	} {
 		m.shards.WithLabelValues(name, string(state)).Set(float64(states[state]))
+		m.copies.WithLabelValues(name, string(state)).Set(float64(copies[state]))
 	}
 }

@@ -81,7 +81,7 @@ type localViews struct {
 
 // changed notes what the runners tell.
 func (l *localViews) changed(st *projector.Status) {
-	if st.State == projector.Live {
+	if st.State == projector.Live && !st.Standby {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.live[liveShard{st.Projection, st.Generation, st.Shard}] = true
@@ -89,6 +89,9 @@ func (l *localViews) changed(st *projector.Status) {
 }
 
 func (l *localViews) released(shard projector.Shard) {
+	if shard.Standby {
+		return
+	}
 	l.forget(liveShard{shard.Projection, shard.Generation, shard.Number})
 }
 
@@ -222,6 +225,14 @@ func (d *directory) Layout(ctx context.Context, view string, version int, fresh 
 		}
 	}
 	l.Holders, err = d.holders(ctx, p, fresh)
+	if err == nil && p.sharing != nil && p.Standbys() > 0 {
+		l.Copies = map[int32][]projector.Instance{}
+		for shard, all := range p.sharing.Copies() {
+			for _, h := range all {
+				l.Copies[shard] = append(l.Copies[shard], projector.Instance{Name: h.Instance, Address: h.Address})
+			}
+		}
+	}
 	return l, err
 }
 

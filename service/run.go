@@ -150,7 +150,7 @@ func (s *Service) Healthy() error {
 		}
 	}
 	for _, p := range s.Projections() {
-		if p.State == projector.Stopped {
+		if p.State == projector.Stopped && !p.Standby {
 			return fmt.Errorf("projection %s: shard %d: %w (%s)", p.Projection, p.Shard, errStopped, p.Reason)
 		}
 	}

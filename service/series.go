@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/consumer"
@@ -25,7 +26,7 @@ func (s *Service) openSeries() error {
 	}
 	for _, name := range names {
 		c := projector.VersionsConfig{
-			Editions: editions[name], Journal: s.openJournal, Serve: s.serve,
+			Editions: editions[name], Journal: s.openJournal, CopyJournal: s.openCopyJournal, Serve: s.serve, WarmTime: orDefault(s.cfg.WarmTime, time.Hour),
 			Runner: projector.Config{
 				Control: control{s.control}, Codec: s.cfg.codec(), Prefix: s.cfg.Prefix, Instance: s.name, Logger: s.log, Observe: s.observe(), Now: s.clock.Now,
 			},

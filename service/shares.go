@@ -28,6 +28,11 @@ func (s shares) Run(ctx context.Context, gain, lose func(ctx context.Context, sh
 	return err
 }
 
+// Standbys implements [projector.StandbyMembership].
+func (s shares) Standbys(ctx context.Context, assign func(ctx context.Context, shards []int32)) {
+	s.sharing.Standbys(ctx, assign)
+}
+
 // Placement implements [projector.Membership].
 func (s shares) Placement(ctx context.Context) (map[int32]projector.Instance, error) {
 	holders, err := s.sharing.Holders(ctx)

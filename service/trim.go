@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/projector"
 )
 
 // TrimOptions say what [Service.Trim] removes. OlderThan or Keep must be set; where both are, an event goes when both let it.
@@ -18,6 +19,10 @@ type TrimOptions struct {
 	// Keep is how many events of each aggregate stay, the newest ones; more stay of a command that has some on either side, and of an
 	// aggregate that is busy meanwhile. Zero means one; the last event of an aggregate always stays.
 	Keep int
+
+	// HoldFor names other services whose projections must have read what is removed; a service that runs none which reads the group is refused. The
+	// projections of this service always count.
+	HoldFor []string
 
 	// DryRun writes nothing, neither tombstones nor snapshots, and counts what would be removed now.
 	DryRun bool
@@ -37,8 +42,9 @@ func (o *TrimOptions) check(g *muster.Group) error {
 
 // Trimmed is what [Service.Trim] did.
 type Trimmed struct {
-	Partitions []int32 // that were gone over, all of those this instance serves unless there was an error
-	Events     int     // that were removed from their journals, or would have been
+	Partitions []int32                      // that were gone over, all of those this instance serves unless there was an error
+	Events     int                          // that were removed from their journals, or would have been
+	Held       map[int32]projector.ReadUpTo // by partition: nothing at or behind the offset was removed, because that projection has not read it; none: no projection counts
 }
 
 // ErrTrimBusy is the answer of [Service.Trim] when a partition is being recovered or changes hands: call it again later.
@@ -50,10 +56,12 @@ var ErrTrimBusy = errors.New("the partition is not served here, or is being reco
 //   - the options let it go;
 //   - it is not of the command that wrote the last event of its aggregate, so the events of one command stay together;
 //   - no command is remembered whose event lies before it, so a repeated command gets its answer as before (DedupWindow);
-//   - a snapshot that includes it has been written and read back.
+//   - a snapshot that includes it has been written and read back;
+//   - every projection of this service that reads the group has applied it, and those of the services in HoldFor: what a lagging, paused or stopped
+//     shard has still to read stays. Where it is not known how far a projection is, nothing is trimmed and the error is Unavailable.
 //
 // Whoever reads the journal does not see trimmed events any more: subscriptions from the beginning, [Service.History], projections that
-// are built anew. From then on the snapshots topic is a part of the truth; design note 0017 says what that asks of backups and of changes to the type
+// are built anew. Nothing but HoldFor protects projections of other services, and nothing those that begin later, or have said nothing for a week. From then on the snapshots topic is a part of the truth; design note 0017 says what that asks of backups and of changes to the type
 // of the state. All instances of the service must be of a build that knows Trim.
 //
 // Events are removed by tombstones, and the broker frees the space when it compacts the log. While they are written, 20,000 in one piece,
@@ -73,8 +81,13 @@ func (s *Service) Trim(ctx context.Context, g *muster.Group, options TrimOptions
 	if err := options.check(g); err != nil {
 		return done, err
 	}
+	held, err := s.holdBack(ctx, g, options.HoldFor)
+	if err != nil {
+		return done, err
+	}
+	done.Held = held
 	for _, p := range o.served() {
-		n, err := o.snapshots.ask(ctx, s.closed, p, options)
+		n, err := o.snapshots.ask(ctx, s.closed, p, options, held[p])
 		done.Events += n
 		if err != nil {
 			return done, fmt.Errorf("trim %s[%d]: %w", g.Name(), p, err)
@@ -99,7 +112,8 @@ type trimRequest struct {
 	running   context.Context //nolint:containedctx // of the goroutine that does it, which sets it
 	partition int32
 	options   TrimOptions
-	done      chan trimResult // has room for one
+	held      projector.ReadUpTo // nothing from its offset on goes, where it names a projection
+	done      chan trimResult    // has room for one
 }
 
 type trimResult struct {
@@ -108,8 +122,8 @@ type trimResult struct {
 }
 
 // ask has a partition trimmed and waits for it.
-func (s *snapshots) ask(ctx context.Context, closed <-chan struct{}, p int32, options TrimOptions) (int, error) {
-	r := &trimRequest{caller: ctx, partition: p, options: options, done: make(chan trimResult, 1)}
+func (s *snapshots) ask(ctx context.Context, closed <-chan struct{}, p int32, options TrimOptions, held projector.ReadUpTo) (int, error) {
+	r := &trimRequest{caller: ctx, partition: p, options: options, held: held, done: make(chan trimResult, 1)}
 	select {
 	case s.trims <- r:
 	case <-ctx.Done():
@@ -138,13 +152,13 @@ func (s *snapshots) trim(r *trimRequest) trimResult {
 	defer cancel(nil)
 	defer context.AfterFunc(r.running, func() { cancel(ErrClosed) })()
 	defer context.AfterFunc(t.ctx, func() { cancel(ErrTrimBusy) })()
-	began, job := time.Now(), &trimming{o: s.o, s: s, ctx: joined, tenure: t, partition: r.partition, options: r.options}
+	began, job := time.Now(), &trimming{o: s.o, s: s, ctx: joined, tenure: t, partition: r.partition, options: r.options, held: r.held}
 	err := job.run()
 	if err != nil && joined.Err() != nil {
 		err = errors.Join(context.Cause(joined), err)
 	}
 	log := s.o.log.With("group", s.o.group.Name(), "partition", r.partition, "events", job.removed, "took", time.Since(began),
-		"older_than", r.options.OlderThan, "keep", r.options.keep(), "dry_run", r.options.DryRun)
+		"older_than", r.options.OlderThan, "keep", r.options.keep(), "dry_run", r.options.DryRun, "held_by", r.held.Projection, "held_at", r.held.Offset)
 	if err != nil {
 		log.Warn("journal was not trimmed to the end; what is done is whole, so call it again", "error", quiet(err))
 	} else {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/consumer"
+	"github.com/seed-3eec0498/muster/projector"
 )
 
 // trimming removes old events from one partition of the journal. Each step is whole by itself, so it may end after any of them:
@@ -26,6 +27,7 @@ type trimming struct {
 	tenure    *tenure         // what has begun is brought to its end while it lasts
 	partition int32
 	options   TrimOptions
+	held      projector.ReadUpTo
 
 	base    map[string]baseState
 	mark    muster.TrimMark   // as it was written last, or will be
@@ -151,6 +153,9 @@ func samePass(a, b *muster.SnapshotPass) bool {
 
 // remove goes over the journal up to an offset and removes what may go.
 func (t *trimming) remove(to int64) error {
+	if t.held.Projection != "" {
+		to = min(to, t.held.Offset)
+	}
 	ends, err := consumer.EndOffsets(t.ctx, t.o.reader, []int32{t.partition})
 	if err != nil {
 		return err

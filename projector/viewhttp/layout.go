@@ -17,9 +17,10 @@ type Directory interface {
 
 // Layout says which shards a view has, where they are, and what goes where.
 type Layout struct {
-	Version int                          // the one that was asked for, or that serves
-	Shards  []int32                      // all of them
-	Holders map[int32]projector.Instance // of the shards that somebody holds
+	Version int                            // the one that was asked for, or that serves
+	Shards  []int32                        // all of them
+	Holders map[int32]projector.Instance   // of the shards that somebody holds
+	Copies  map[int32][]projector.Instance // instances that keep a copy of a shard: they answer where old rows are taken and its holder does not
 	Sources func(p muster.Position) (shard int32, reads bool)
 
 	// ShardOf gives the shard that has all rows with a key. Nil: a row may be in any, and all are asked.
@@ -34,26 +35,59 @@ type group struct {
 	shards []int32
 }
 
+// about gives the shards that a query is about.
+func (l *Layout) about(q *projector.Query) []int32 {
+	if l.ShardOf != nil && q.Key != "" && q.Index == "" {
+		return []int32{l.ShardOf(q.Key)}
+	}
+	return orAll(q.Shards, l.Shards)
+}
+
+// copied tells whether an instance is to answer who takes old rows: it has all that a query is about, or nobody keeps copies, so that what it has once
+// held is as good as any. Where copies are kept, what was held once is the last to be read.
+func (l *Layout) copied(q *projector.Query, self string) bool {
+	if len(l.Copies) == 0 {
+		return true
+	}
+	for _, shard := range l.about(q) {
+		if l.Holders[shard].Name != self && !slices.ContainsFunc(l.Copies[shard], func(at projector.Instance) bool { return at.Name == self }) {
+			return false
+		}
+	}
+	return true
+}
+
 // groups gives the instances that hold the shards a query is about.
 func (l *Layout) groups(q *projector.Query) ([]group, error) {
-	shards := l.Shards
-	if len(q.Shards) > 0 {
-		shards = q.Shards
-	}
-	if l.ShardOf != nil && q.Key != "" && q.Index == "" {
-		shards = []int32{l.ShardOf(q.Key)}
-	}
+	return l.grouped(q, func(shard int32) (projector.Instance, bool) {
+		at, held := l.Holders[shard]
+		return at, held
+	})
+}
+
+// copies gives instances that have copies of them, and where there is none the holder.
+func (l *Layout) copies(q *projector.Query) ([]group, error) {
+	return l.grouped(q, func(shard int32) (projector.Instance, bool) {
+		if all := l.Copies[shard]; len(all) > 0 {
+			return all[0], true
+		}
+		at, held := l.Holders[shard]
+		return at, held
+	})
+}
+
+func (l *Layout) grouped(q *projector.Query, at func(shard int32) (projector.Instance, bool)) ([]group, error) {
 	var all []group
-	for _, s := range shards {
-		holder, held := l.Holders[s]
+	for _, s := range l.about(q) {
+		holder, held := at(s)
 		if !held {
 			return nil, away(ReasonNoAddress, "no instance holds shard %d of view %s@%d now; ask again", s, q.View, l.Version)
 		}
-		at := slices.IndexFunc(all, func(g group) bool { return g.holder == holder })
-		if at < 0 {
-			at, all = len(all), append(all, group{holder: holder})
+		i := slices.IndexFunc(all, func(g group) bool { return g.holder == holder })
+		if i < 0 {
+			i, all = len(all), append(all, group{holder: holder})
 		}
-		all[at].shards = append(all[at].shards, s)
+		all[i].shards = append(all[i].shards, s)
 	}
 	return all, nil
 }

@@ -79,17 +79,28 @@ func (r *Router) Read(ctx context.Context, q projector.Query) (projector.Page, e
 
 // attempt reads with one layout.
 func (r *Router) attempt(ctx context.Context, q projector.Query, l *Layout) (projector.Page, error) {
-	if q.Stale {
+	if q.Stale && l.copied(&q, r.r.Self) {
 		if page, err := r.copyHere(ctx, q, l); err == nil {
 			return wrapToken(page, l.Version), nil
 		}
 	}
 	groups, err := l.groups(&q)
-	if err != nil {
-		return projector.Page{}, err
+	var pages []projector.Page
+	if err == nil {
+		q.Version = l.Version
+		pages, err = r.ask(ctx, q, l, groups)
 	}
-	q.Version = l.Version
-	pages, err := r.ask(ctx, q, l, groups)
+	if err != nil && q.Stale && len(l.Copies) > 0 && moved(err) { // who holds it does not answer, and who has a copy may
+		if groups, err = l.copies(&q); err == nil {
+			q.Version = l.Version
+			pages, err = r.ask(ctx, q, l, groups)
+		}
+		if err != nil {
+			if page, here := r.copyHere(ctx, q, l); here == nil {
+				return wrapToken(page, l.Version), nil
+			}
+		}
+	}
 	if err != nil {
 		return projector.Page{}, err
 	}
@@ -103,10 +114,7 @@ func (r *Router) attempt(ctx context.Context, q projector.Query, l *Layout) (pro
 
 // copyHere reads what this process has, however old, if it has all of it. Positions it waits for count for copies too.
 func (r *Router) copyHere(ctx context.Context, q projector.Query, l *Layout) (projector.Page, error) {
-	q.Version, q.Shards = l.Version, orAll(q.Shards, l.Shards)
-	if l.ShardOf != nil && q.Key != "" && q.Index == "" {
-		q.Shards = []int32{l.ShardOf(q.Key)}
-	}
+	q.Version, q.Shards = l.Version, l.about(&q)
 	var err error
 	if q.AtLeast, err = l.awaited(&q, q.Shards); err != nil {
 		return projector.Page{}, err

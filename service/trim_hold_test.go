@@ -1,0 +1,90 @@
+package service_test
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/projector"
+	"github.com/seed-3eec0498/muster/service"
+)
+
+// A projection of another service has stopped with events to read: a trim that is told of that service leaves them, says for whom, and takes them when they are
+// applied. When nobody says how far the projection is, nothing is trimmed.
+func TestTrimWaitsForProjections(t *testing.T) {
+	st, _, s := trimmable(t)
+	var seen atomic.Int64
+	var mended atomic.Bool
+	totals := projector.NewView[balance]("totals", projector.OnFailure(projector.Policy{Tries: 1, Then: projector.Stop}))
+	projector.On(totals, st.credited, func(_ context.Context, rows *projector.Rows[balance], e credited, m muster.Meta) error {
+		if !mended.Load() && m.Revision > 4 {
+			return errors.New("broken")
+		}
+		seen.Add(1)
+		return rows.Update(m.AggregateID, func(t balance) balance { return balance{t.Sum + e.Amount, t.Events + 1} })
+	})
+	views := service.Config{Name: st.owners + "-views", Brokers: st.brokers, DataDir: t.TempDir()}
+	worker := start(t, views, totals)
+	until(t, "the shard has stopped", patience, func() bool {
+		all, err := worker.Operator().Status(bounded(t), projector.Scope{Projection: "totals"})
+		return err == nil && len(all) == 1 && all[0].State == projector.Stopped
+	})
+	holding := old()
+	holding.HoldFor = []string{views.Name}
+	dry := holding
+	dry.DryRun = true
+	would, err := s.Trim(bounded(t), st.group, dry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err := s.Trim(bounded(t), st.group, holding)
+	if err != nil || done.Events == 0 || done.Events >= 50 || done.Events != would.Events || done.Held[0].Projection != "totals@1" {
+		t.Fatalf("with a projection that stopped after the 4th event of an account: %+v, %v; the dry run said %d", done, err, would.Events)
+	}
+	gone, _ := st.removed()
+	for key := range gone {
+		if key.Revision > 5 { // the accounts take turns
+			t.Errorf("%v was removed and is not applied", key)
+		}
+	}
+	mended.Store(true)
+	if err := worker.Operator().Resume(bounded(t), projector.Scope{Projection: "totals"}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "all that is old goes", patience, func() bool {
+		more, err := s.Trim(bounded(t), st.group, holding)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done.Events += more.Events
+		return done.Events == 50
+	})
+	all := balance{}
+	for row, err := range totals.All(bounded(t), worker.Views()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Events += row.Value.Events
+	}
+	if all.Events != 60 {
+		t.Errorf("the view has %d events of 60", all.Events)
+	}
+
+	worker.end()
+	if _, err := s.Trim(bounded(t), st.group, holding); muster.CodeOf(err) != muster.FailedPrecondition {
+		t.Errorf("when nobody says how far it is: %v", err)
+	}
+	holding.HoldFor = []string{"no such service"}
+	if _, err := s.Trim(bounded(t), st.group, holding); muster.CodeOf(err) != muster.InvalidArgument {
+		t.Errorf("a name that is none: %v", err)
+	}
+	holding.HoldFor = []string{"nobody"}
+	short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := s.Trim(short, st.group, holding); err == nil {
+		t.Error("a service that never was holds nothing back")
+	}
+}
