@@ -61,7 +61,8 @@ type scratch struct {
 	aad    []byte
 	keys   []*openKey
 	parts  []sealedPart
-	opened int // parts
+	opened int         // parts
+	only   *SubjectRef // nil: whoever's parts may be opened are
 	whole  []byte
 }
 
@@ -159,6 +160,10 @@ func (c *Codec) Decode(place muster.Place, data []byte, into any) error {
 
 // Reveal implements [muster.Revealer].
 func (c *Codec) Reveal(place muster.Place, data []byte, into any) (muster.Redaction, error) {
+	return c.revealFor(nil, place, data, into)
+}
+
+func (c *Codec) revealFor(only *SubjectRef, place muster.Place, data []byte, into any) (muster.Redaction, error) {
 	if !isSealed(data) {
 		return muster.Redaction{}, c.inClear(place, data, into)
 	}
@@ -168,7 +173,9 @@ func (c *Codec) Reveal(place muster.Place, data []byte, into any) (muster.Redact
 	}
 	s := c.pool.Get().(*scratch)
 	defer c.pool.Put(s)
+	s.only = only
 	redaction, err := c.reveal(s, p, place, data, into)
+	s.only = nil
 	if err != nil {
 		if f, ok := errors.AsType[*Fault](err); ok {
 			c.cfg.Observe.fault(f)

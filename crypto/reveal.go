@@ -62,6 +62,10 @@ func (c *Codec) openParts(s *scratch, e *envelope, place *muster.Place) (shredde
 		if err != nil {
 			return nil, nil, err
 		}
+		if s.only != nil && p.ref != *s.only {
+			denied = append(denied, p.ref)
+			continue
+		}
 		k, err := c.ring.opening(&p.ref, h.keyID())
 		switch err {
 		case nil:

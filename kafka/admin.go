@@ -63,6 +63,11 @@ func (a *Admin) EnsureControl(ctx context.Context, service string, create bool) 
 	return a.as(EnsureControl(ctx, a.client, a.cfg.Prefix, service, create))
 }
 
+// EnsureErasures is the function of that name.
+func (a *Admin) EnsureErasures(ctx context.Context, space string, create bool) error {
+	return a.as(EnsureErasures(ctx, a.client, a.cfg.Prefix, space, create))
+}
+
 // as adds to an error about a missing right whom it concerns.
 func (a *Admin) as(err error) error {
 	if deniedResource(err) == "" {

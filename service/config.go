@@ -33,6 +33,8 @@ type Config struct {
 	Kafka kafka.Config
 	// Codec encodes and decodes every payload. Nil means [muster.PlainCodec].
 	Codec muster.Codec
+	// Privacy has the service take part in erasures, see [Service.Privacy]. Nil: it does not.
+	Privacy *PrivacyConfig
 	// Logger gets what an operator should know, never payloads or keys. Nil means silence.
 	Logger *slog.Logger
 	// Metrics is where the service's metrics are registered. Nil means nowhere.
@@ -137,6 +139,7 @@ func (c Config) Validate() error {
 		}
 	}
 	c.Recovery.validate(fault)
+	faults = append(faults, c.Privacy.faults()...)
 	for _, n := range []struct {
 		name       string
 		value, top int

@@ -70,6 +70,9 @@ func (s *Service) Run(ctx context.Context) error {
 		})
 	}
 	all.Go(func() { s.gaugeProjections(reading) })
+	if s.privacy != nil {
+		all.Go(func() { s.privacy.run(ctx) })
+	}
 	<-ctx.Done()
 	overtime := time.AfterFunc(s.cfg.drainTimeout(), kill)
 	defer overtime.Stop()

@@ -47,6 +47,7 @@ type Service struct {
 	views       *projector.Store      // nil where there are no views
 	operator    *projector.Operator
 	queries     *queries // nil where there are no projections
+	privacy     *Privacy // nil without Config.Privacy
 
 	started chan struct{} // closed when Run begins to read replies
 	closed  chan struct{} // closed by Close, or when Run ends
@@ -104,6 +105,9 @@ func check(cfg Config, parts []owning) ([]*muster.Behaviour, error) {
 func (s *Service) open(ctx context.Context, behaviours []*muster.Behaviour, subscriptions []*muster.Subscription, projections []projector.Part) error {
 	ids, replies, err := s.topics(ctx, behaviours, len(projections) > 0)
 	if err != nil {
+		return err
+	}
+	if err := s.openPrivacy(ctx); err != nil {
 		return err
 	}
 	if s.sender, err = producer.OpenSender(ctx, producer.SenderConfig{Kafka: s.cfg.connection(), Logger: s.log}); err != nil {
@@ -197,7 +201,7 @@ func (s *Service) openOwner(ctx context.Context, b *muster.Behaviour, ids kafka.
 		return nil, err
 	}
 	o := &owner{
-		cfg: s.cfg, group: g, log: s.log, metrics: s.metrics, clock: s.clock, states: states, replies: s.sender, board: s.board,
+		cfg: s.cfg, group: g, behaviour: b, log: s.log, metrics: s.metrics, clock: s.clock, states: states, replies: s.sender, board: s.board,
 		tenure: map[int32]*tenure{}, hands: map[int]*hand{}, failed: make(chan error, 1), idle: make(chan struct{}),
 		limit: make(chan struct{}, recoveries), topicID: ids[g.JournalTopic(s.cfg.Prefix)], pulses: make([]pulse, s.cfg.lanes()), handling: handlingOf(b, s.cfg),
 	}
@@ -273,6 +277,9 @@ func (s *Service) shut() {
 			o.close()
 		}
 		s.shutProjections()
+		if s.privacy != nil {
+			s.privacy.close()
+		}
 		if s.replies != nil {
 			s.replies.Close()
 		}
