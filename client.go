@@ -210,11 +210,17 @@ func (c *Client) exchange(ctx context.Context, g *Group, cmd *Command, onStep fu
 	if !c.waiting.add(cmd.ID, waiter) {
 		return nil, shuttingDown()
 	}
-	defer c.waiting.remove(cmd.ID, waiter)
+	answered := false
+	defer func() {
+		if !answered { // who hands over an outcome has removed the waiter; with many callers this lock is the one they meet at
+			c.waiting.remove(cmd.ID, waiter)
+		}
+	}()
 	sendErr := c.sender.SendCommands(ctx, g, []*Command{cmd})[0]
 	if sendErr != nil {
 		select {
 		case outcome := <-waiter.answer: // it outran a failing acknowledgement: the command did arrive
+			answered = true
 			return c.answered(outcome, cmd.ID)
 		default:
 			return nil, sendError(ctx, sendErr, cmd.ID)
@@ -224,6 +230,7 @@ func (c *Client) exchange(ctx context.Context, g *Group, cmd *Command, onStep fu
 	if err != nil {
 		return nil, unknown(err, cmd.ID)
 	}
+	answered = true
 	return c.answered(outcome, cmd.ID)
 }
 

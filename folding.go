@@ -1,7 +1,6 @@
 package muster
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -34,12 +33,14 @@ type Folding struct {
 	owned     *owned
 	all       bool // see RememberAll
 	bytes     int64
-	touched   map[*resident]lastFolded // since the last Cut
+	kind      string // type of the last event folded in
+	touched   []lastFolded // since the last Cut, one for each resident
 	changes   Changes
 }
 
 // lastFolded says which event gave a state, for the fault when that cannot be encoded. An [Event] would keep what it was decoded from.
 type lastFolded struct {
+	r        *resident
 	position Position
 	kind     string
 }
@@ -50,7 +51,7 @@ func (p *Processor) Folding(partition int32) (*Folding, error) {
 	if o == nil {
 		return nil, fmt.Errorf("%s[%d]: %w", p.behaviour.group.name, partition, ErrNotHeld)
 	}
-	return &Folding{p: p, partition: partition, owned: o, touched: map[*resident]lastFolded{}, changes: Changes{Partition: partition}}, nil
+	return &Folding{p: p, partition: partition, owned: o, changes: Changes{Partition: partition}}, nil
 }
 
 // RememberAll makes Add take the answers of events that are passed over, too. That is for states that came from snapshots: they are
@@ -65,6 +66,8 @@ const (
 
 // Add folds events that follow those before. Nothing of events is kept. After an error the folding is of no use any more.
 func (f *Folding) Add(events []Event) error {
+	before := len(f.changes.Answers)
+	defer func() { f.own(f.changes.Answers[before:]) }()
 	for i := range events {
 		e := &events[i]
 		r := f.owned.resident(e.AggregateID)
@@ -79,7 +82,7 @@ func (f *Folding) Add(events []Event) error {
 				return err
 			}
 			r.offset = e.Offset
-			f.touched[r] = lastFolded{e.Position(), e.Type}
+			f.touch(r, e)
 			f.bytes += int64(len(e.Payload))
 		}
 		if known && !f.all {
@@ -87,15 +90,51 @@ func (f *Folding) Add(events []Event) error {
 		}
 		f.changes.LastEvent, f.changes.LastAt, f.changes.Time = e.ID, e.Offset, e.Time
 		if e.Last() && e.Answer != nil {
+			if n := len(f.changes.Answers); n == cap(f.changes.Answers) { // append would take four times as many steps
+				f.changes.Answers = slices.Grow(f.changes.Answers, max(n, len(events)))
+			}
 			f.changes.Answers = append(f.changes.Answers, Remembered{
-				CommandID: strings.Clone(e.CausationID), Fingerprint: e.Fingerprint, Revision: e.Revision, Offset: e.Offset, Time: e.Time,
-				Outcome: bytes.Clone(e.Answer),
+				CommandID: e.CausationID, Fingerprint: e.Fingerprint, Revision: e.Revision, Offset: e.Offset, Time: e.Time, Outcome: e.Answer,
 			})
 			f.bytes += int64(answerBytes + len(e.CausationID) + len(e.Answer))
 		}
 	}
 	f.changes.LastEvent = strings.Clone(f.changes.LastEvent)
 	return nil
+}
+
+// own makes answers independent of the events they came from, with two allocations for all of them.
+func (f *Folding) own(answers []Remembered) {
+	ids, outcomes := 0, 0
+	for i := range answers {
+		ids, outcomes = ids+len(answers[i].CommandID), outcomes+len(answers[i].Outcome)
+	}
+	var texts strings.Builder
+	texts.Grow(ids)
+	for i := range answers {
+		texts.WriteString(answers[i].CommandID)
+	}
+	rest, mem := texts.String(), make([]byte, 0, outcomes)
+	for i := range answers {
+		a := &answers[i]
+		a.CommandID, rest = rest[:len(a.CommandID)], rest[len(a.CommandID):]
+		at := len(mem)
+		mem = append(mem, a.Outcome...)
+		a.Outcome = mem[at:len(mem):len(mem)]
+	}
+}
+
+// touch notes that e gave the state of r.
+func (f *Folding) touch(r *resident, e *Event) {
+	if f.kind != e.Type {
+		f.kind = strings.Clone(e.Type) // the event's own lies in one piece of memory with its other texts
+	}
+	n := r.touched
+	if n >= len(f.touched) || f.touched[n].r != r {
+		n = len(f.touched)
+		r.touched, f.touched = n, append(f.touched, lastFolded{r: r})
+	}
+	f.touched[n].position, f.touched[n].kind = e.Position(), f.kind
 }
 
 // load makes a resident usable. Its id outlives the event, whose texts lie in one piece of memory.
@@ -118,7 +157,8 @@ func (f *Folding) Cut(next int64) (Changes, error) {
 	c := f.changes
 	c.Next = next
 	c.States = make([]StoredState, 0, len(f.touched))
-	for r, last := range f.touched {
+	for i := range f.touched {
+		last, r := &f.touched[i], f.touched[i].r
 		data, err := f.p.encodeState(r)
 		if err != nil {
 			return Changes{}, &FoldFault{Position: last.position, Type: last.kind, AggregateID: r.id, Revision: r.revision, Cause: err}
@@ -128,11 +168,12 @@ func (f *Folding) Cut(next int64) (Changes, error) {
 	slices.SortFunc(c.States, func(a, b StoredState) int { return cmp.Compare(a.AggregateID, b.AggregateID) })
 	f.changes, f.bytes = Changes{Partition: f.partition}, 0
 	clear(f.touched)
+	f.touched = f.touched[:0]
 	o := f.owned
 	o.next, o.markers, o.loose = next, 0, false
 	if o.endRound(); len(o.old) > o.limit { // what a long stretch has decoded is more than a partition may hold on to
 		o.old, o.young = map[string]*resident{}, map[string]*resident{}
-		f.touched = map[*resident]lastFolded{}
+		f.touched = nil
 	}
 	return c, nil
 }

@@ -19,6 +19,7 @@ type owned struct {
 	markers int64 // transactions of this owner whose end marker is not accounted for in next
 	loose   bool  // a transaction was aborted: its records take offsets nobody told us of
 
+	slices   uint64   // slices of rounds made so far
 	round    uint64   // number of the round in hand, from 1
 	progress Progress // what is consumed, with what the round has decided so far
 	moved    bool     // the round has decided something
@@ -31,10 +32,13 @@ type resident struct {
 	loaded   bool // false: the rest must be read from the store before use
 	state    any
 	revision uint64
-	offset   int64        // journal offset of the last stored event; events up to it are folded in
-	accepted [][]Event    // of the round in hand, a slice per command; rollback folds them again
-	encoded  []byte       // the state after accepted; set when the unit ends
+	offset   int64     // journal offset of the last stored event; events up to it are folded in
+	accepted [][]Event // of the round in hand, a slice per command; rollback folds them again
+	encoded  []byte    // the state after accepted; set when the unit ends
+	slice    uint64    // number of the last slice it was in; unit is its unit there
+	unit     int
 	blocked  uint64       // number of the last round in which a command of it was left waiting
+	touched  int          // where a Folding that has touched it since its last Cut has noted that; of no meaning where something else stands there
 	stored   int          // bytes of the stored state when it was loaded
 	subjects []SubjectRef // see StoredState.Subjects
 	indexed  int          // so many of them are in the store's index

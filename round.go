@@ -73,12 +73,10 @@ func (r *Round) Slice(n int) []*Unit {
 		return nil
 	}
 	r.consume()
-	type key struct {
-		partition int32
-		id        string
+	for _, o := range r.held {
+		o.slices++
 	}
-	byKey := make(map[key]*Unit, end-r.next)
-	units := make([]*Unit, 0, end-r.next)
+	room, units := make([]Unit, end-begin), make([]*Unit, 0, end-begin)
 	for i := begin; i < end; i++ {
 		cmd := &r.batch.Commands[i]
 		if !r.held[cmd.Partition].admit(cmd.Offset) {
@@ -92,15 +90,16 @@ func (r *Round) Slice(n int) []*Unit {
 			end = i
 			break
 		}
-		k := key{cmd.Partition, cmd.AggregateID}
-		u := byKey[k]
-		if u == nil {
-			o := r.held[cmd.Partition]
-			u = &Unit{round: r, owned: o, r: o.resident(cmd.AggregateID)}
-			u.mark, u.blocked = len(u.r.accepted), u.r.blocked == o.round
-			byKey[k], units = u, append(units, u)
+		o := r.held[cmd.Partition]
+		of := o.resident(cmd.AggregateID)
+		if of.slice != o.slices {
+			of.slice, of.unit = o.slices, len(units)
+			u := &room[len(units)]
+			u.round, u.owned, u.r, u.items = r, o, of, u.first[:0]
+			u.mark, u.blocked = len(of.accepted), of.blocked == o.round
+			units = append(units, u)
 		}
-		u.items = append(u.items, i)
+		units[of.unit].items = append(units[of.unit].items, i)
 	}
 	r.next = end
 	if len(units) == 0 && end > begin {

@@ -15,6 +15,7 @@ type Unit struct {
 	owned *owned
 	r     *resident
 	items []int      // indexes into the round's commands
+	first [1]int     // where items begins: nearly all units have one
 	at    int        // the item in hand; belongs to whoever owns the turn
 	mark  int        // len(r.accepted) before the unit
 	x     *execution // in hand; belongs to whoever owns the turn

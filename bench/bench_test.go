@@ -17,12 +17,15 @@ import (
 
 // Every row runs, tiny, on embedded brokers: it measures nothing here, but it must not rot.
 func TestEveryRow(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures for some seconds what the tests of the packages run, too")
+	}
 	defer goleak.VerifyNone(t)
 	file := filepath.Join(t.TempDir(), "out.json")
 	var out strings.Builder
 	args := []string{
 		"-embedded", "-embedded-brokers=3", "-run=all", "-warm=false", "-json=" + file, "-dir=" + t.TempDir(), "-commit=abc", "-seed=7",
-		"-n=500", "-aggregates=40", "-payload=60", "-clients=8", "-calls=20", "-window=1s", "-recover=600", "-resident=300",
+		"-n=500", "-aggregates=40", "-payload=60", "-clients=8", "-calls=20", "-window=500ms", "-recover=600", "-resident=300",
 		"-events=900", "-keys=300", "-sql=400", "-rebuild=700",
 	}
 	if err := run(t.Context(), args, &out); err != nil {
@@ -49,8 +52,8 @@ func TestEveryRow(t *testing.T) {
 			t.Errorf("%s: config %+v", r.Name, c)
 		}
 	}
-	want := []string{"drain", "call-1", "call-256", "call-hot", "call-skew", "call-256-rf3", "recover", "resident", "view-memory", "view-pebble", "view-postgres", "rebuild", "wait-for"}
-	if strings.Contains(out.String(), "view-postgres  left out") {
+	want := []string{"drain", "call-1", "call-256", "call-1-transactional", "call-256-transactional", "call-hot", "call-skew", "call-256-rf3", "recover", "resident", "view-memory", "view-pebble", "view-pebble-fetched", "view-postgres", "rebuild", "wait-for"}
+	if strings.Contains(out.String(), "view-postgres          left out") {
 		want = slices.DeleteFunc(want, func(name string) bool { return name == "view-postgres" })
 	}
 	if !slices.Equal(names, want) {
@@ -60,12 +63,15 @@ func TestEveryRow(t *testing.T) {
 
 // Without the bare loops there is the engine's value alone, and rows that find too few brokers are left out of all.
 func TestEngineAlone(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures for some seconds what the tests of the packages run, too")
+	}
 	var out strings.Builder
 	args := append(strings.Fields("-embedded -warm=false -raw=false -quick -n=60 -calls=5 -window=2s -recover=60 -resident=30 -events=60 -keys=30 -sql=60 -rebuild=60"), "-dir="+t.TempDir())
 	if err := run(t.Context(), args, &out); err != nil {
 		t.Fatalf("run: %v\n%s", err, out.String())
 	}
-	if text := out.String(); !strings.Contains(text, "call-256-rf3   left out") || strings.Contains(text, "ratio") {
+	if text := out.String(); !strings.Contains(text, "call-256-rf3           left out") || strings.Contains(text, "ratio") {
 		t.Errorf("printed:\n%s", text)
 	}
 }
@@ -75,7 +81,7 @@ func TestMissingServer(t *testing.T) {
 	rows := []row{{name: "view-postgres", pass: func(context.Context, *cluster, sizes) (pass, error) { return pass{}, pgtest.ErrMissing }}}
 	var out strings.Builder
 	got, err := measure(t.Context(), &cluster{cfg: config{rows: []string{"all"}, repeat: 1}}, rows, &out)
-	if err != nil || len(got) != 0 || !strings.Contains(out.String(), "view-postgres  left out: there is no PostgreSQL server here") {
+	if err != nil || len(got) != 0 || !strings.Contains(out.String(), "view-postgres          left out: there is no PostgreSQL server here") {
 		t.Errorf("of all: %v, %v, printed %q", got, err, out.String())
 	}
 	_, err = measure(t.Context(), &cluster{cfg: config{rows: []string{"view-postgres"}, repeat: 1}}, rows, &out)

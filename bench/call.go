@@ -19,18 +19,22 @@ func (c *cluster) loop(s sizes, clients int) loop {
 }
 
 // callOne is one client whose calls follow one another. Value and raw are the median latency.
-func callOne(ctx context.Context, c *cluster, s sizes) (pass, error) {
-	l := c.loop(s, 1)
-	l.limit, l.window = s.calls, time.Minute
-	p, ours, raw, err := c.calls(ctx, "call-1", s, l, nil)
-	p.Value, p.Raw = ours.percentile(0.5), raw.percentile(0.5)
-	return p, err
+func callOne(transactional bool) func(context.Context, *cluster, sizes) (pass, error) {
+	return func(ctx context.Context, c *cluster, s sizes) (pass, error) {
+		l := c.loop(s, 1)
+		l.limit, l.window = s.calls, time.Minute
+		p, ours, raw, err := c.calls(ctx, "call-1", s, l, beside{transactional: transactional})
+		p.Value, p.Raw = ours.percentile(0.5), raw.percentile(0.5)
+		return p, err
+	}
 }
 
 // callMany is many clients with spread keys.
-func callMany(ctx context.Context, c *cluster, s sizes) (pass, error) {
-	p, _, _, err := c.calls(ctx, "call-256", s, c.loop(s, s.clients), nil)
-	return p, err
+func callMany(transactional bool) func(context.Context, *cluster, sizes) (pass, error) {
+	return func(ctx context.Context, c *cluster, s sizes) (pass, error) {
+		p, _, _, err := c.calls(ctx, "call-256", s, c.loop(s, s.clients), beside{transactional: transactional})
+		return p, err
+	}
 }
 
 // callSkew is many clients of which nine in ten calls go to a hundredth of the aggregates.
@@ -42,17 +46,17 @@ func callSkew(ctx context.Context, c *cluster, s sizes) (pass, error) {
 		}
 		return r.IntN(s.aggregates)
 	}
-	p, _, _, err := c.calls(ctx, "call-skew", s, l, nil)
+	p, _, _, err := c.calls(ctx, "call-skew", s, l, beside{})
 	return p, err
 }
 
 // callReplicated is callMany with every topic on three brokers, and how long its commits took.
 func callReplicated(ctx context.Context, c *cluster, s sizes) (pass, error) {
-	p, _, _, err := c.calls(ctx, "call-256-rf3", s, c.loop(s, s.clients), func(o *owner, detail map[string]float64) error {
+	p, _, _, err := c.calls(ctx, "call-256-rf3", s, c.loop(s, s.clients), beside{look: func(o *owner, detail map[string]float64) error {
 		m, err := o.gather()
 		detail["commit_median_ms"], detail["commits_15ms_over_median_share_at_most"] = m.commits(15 * time.Millisecond)
 		return err
-	})
+	}})
 	return p, err
 }
 
@@ -82,29 +86,35 @@ func callHot(ctx context.Context, c *cluster, s sizes) (pass, error) {
 	return pass{Value: one.rate, Raw: many.rate, Detail: detail}, errors.Join(err, o.end())
 }
 
-// calls runs a loop against the engine and then against the bare loop; look sees the owner before it ends.
-func (c *cluster) calls(ctx context.Context, name string, s sizes, l loop, look func(*owner, map[string]float64) error) (p pass, ours, raw counted, err error) {
+// beside is what a row has beyond its calls.
+type beside struct {
+	transactional bool                                   // the bare loop commits events and offsets, see transactor
+	look          func(*owner, map[string]float64) error // sees the owner before it ends
+}
+
+// calls runs a loop against the engine and then against the bare loop.
+func (c *cluster) calls(ctx context.Context, name string, s sizes, l loop, b beside) (p pass, ours, raw counted, err error) {
 	at, drop, err := c.stage(ctx, name)
 	if err != nil {
 		return p, ours, raw, err
 	}
 	defer drop()
-	spent := cpuSeconds()
-	if ours, p.Detail, err = c.callOwner(ctx, at, s, l, look); err != nil {
+	spent := c.meter()
+	if ours, p.Detail, err = c.callOwner(ctx, at, s, l, b.look); err != nil {
 		return p, ours, raw, err
 	}
 	p.Detail["p50_ms"], p.Detail["p99_ms"] = ours.percentile(0.5), ours.percentile(0.99)
-	p.Detail["cpu_us_per_call"] = 1e6 * (cpuSeconds() - spent) / ours.all
+	spent.per(c, p.Detail, "", "call", ours.all)
 	p.Value = ours.rate
-	spent = cpuSeconds()
+	spent = c.meter()
 	if !c.cfg.raw {
 		return p, ours, raw, nil
 	}
-	if raw, err = c.callRaw(ctx, s, l); err != nil {
+	if raw, err = c.callRaw(ctx, s, l, b.transactional); err != nil {
 		return p, ours, raw, fmt.Errorf("bare loop: %w", err)
 	}
 	p.Detail["raw_p50_ms"], p.Detail["raw_p99_ms"] = raw.percentile(0.5), raw.percentile(0.99)
-	p.Detail["raw_cpu_us_per_call"] = 1e6 * (cpuSeconds() - spent) / raw.all
+	spent.per(c, p.Detail, "raw_", "call", raw.all)
 	p.Raw = raw.rate
 	return p, ours, raw, nil
 }
@@ -116,6 +126,7 @@ func (c *cluster) callOwner(ctx context.Context, at *stage, s sizes, l loop, loo
 	}
 	l.call = o.caller(at, s, c.cfg.seed)
 	var all counted
+	defer side("callers")()
 	if err = o.AwaitReady(ctx); err == nil {
 		all, err = l.run(ctx)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -16,6 +17,8 @@ import (
 // that. Records are as long as the engine's, headers included, and none is made anew. There is no state, no event, no transaction; nobody
 // waits for acknowledgements, though all replicas must give theirs. As in a service, one process has both ends.
 //
+// With a transactor an event per request and the offsets are committed before the answers leave.
+//
 //	requests: producer asks ──▶ commands (12 partitions) ──▶ consumer serves
 //	answers:  producer serves ──▶ one partition of replies ──▶ consumer hears
 type exchange struct {
@@ -26,6 +29,7 @@ type exchange struct {
 	topic           string
 	names           [][]byte
 	places          []int32
+	commits         *transactor // nil: there are no events and no transactions
 	failed          context.CancelCauseFunc
 	end             context.CancelFunc
 	others          sync.WaitGroup
@@ -34,7 +38,7 @@ type exchange struct {
 // number is the header that carries the client's number.
 const number = "bench-client"
 
-func (c *cluster) callRaw(ctx context.Context, s sizes, l loop) (counted, error) {
+func (c *cluster) callRaw(ctx context.Context, s sizes, l loop, transactional bool) (counted, error) {
 	at, drop, err := c.stage(ctx, "call-raw")
 	if err != nil {
 		return counted{}, err
@@ -42,7 +46,7 @@ func (c *cluster) callRaw(ctx context.Context, s sizes, l loop) (counted, error)
 	defer drop()
 	ctx, failed := context.WithCancelCause(ctx)
 	defer failed(nil)
-	x, err := c.exchange(ctx, at, s, failed)
+	x, err := c.exchange(ctx, at, s, transactional, failed)
 	if err != nil {
 		return counted{}, err
 	}
@@ -51,7 +55,7 @@ func (c *cluster) callRaw(ctx context.Context, s sizes, l loop) (counted, error)
 	return l.run(ctx)
 }
 
-func (c *cluster) exchange(ctx context.Context, at *stage, s sizes, failed context.CancelCauseFunc) (*exchange, error) {
+func (c *cluster) exchange(ctx context.Context, at *stage, s sizes, transactional bool, failed context.CancelCauseFunc) (*exchange, error) {
 	payload, err := encoded(c.cfg.seed, s.payload)
 	if err != nil {
 		return nil, err
@@ -64,11 +68,14 @@ func (c *cluster) exchange(ctx context.Context, at *stage, s sizes, failed conte
 		x.names = append(x.names, []byte(name))
 		x.places = append(x.places, kafka.Partition(name, partitions))
 	}
-	var faults [4]error
+	var faults [5]error
 	x.asks, faults[0] = c.writer()
 	x.serves, faults[1] = c.writer()
 	x.requests, faults[2] = c.reader(at.commands(), kgo.NewOffset().AtStart())
 	x.hears, faults[3] = c.reader(at.replies, kgo.NewOffset().AtStart())
+	if transactional {
+		x.commits, faults[4] = c.transactor(ctx, at)
+	}
 	running, end := context.WithCancel(ctx)
 	x.end = end
 	if err := errors.Join(faults[:]...); err != nil {
@@ -76,7 +83,7 @@ func (c *cluster) exchange(ctx context.Context, at *stage, s sizes, failed conte
 		return nil, err
 	}
 	sample := sampleReply(at)
-	x.others.Go(func() { x.each(running, x.requests, func(in *kgo.Record) { x.serve(running, in, sample) }) })
+	x.others.Go(func() { x.each(running, x.requests, func(in []*kgo.Record) { x.serve(running, in, sample) }) })
 	x.others.Go(func() { x.each(running, x.hears, x.hear) })
 	return x, nil
 }
@@ -89,10 +96,13 @@ func (x *exchange) close() {
 			client.Close()
 		}
 	}
+	if x.commits != nil {
+		x.commits.close()
+	}
 }
 
-// each hands every record to do until ctx ends.
-func (x *exchange) each(ctx context.Context, client *kgo.Client, do func(*kgo.Record)) {
+// each hands the records of every poll to do until ctx ends.
+func (x *exchange) each(ctx context.Context, client *kgo.Client, do func([]*kgo.Record)) {
 	for {
 		fetches := client.PollFetches(ctx)
 		if ctx.Err() != nil {
@@ -102,7 +112,9 @@ func (x *exchange) each(ctx context.Context, client *kgo.Client, do func(*kgo.Re
 			x.failed(err)
 			return
 		}
-		fetches.EachRecord(do)
+		if records := fetches.Records(); len(records) > 0 {
+			do(records)
+		}
 	}
 }
 
@@ -119,14 +131,24 @@ func (x *exchange) call(ctx context.Context, client, aggregate int) error {
 	}
 }
 
-func (x *exchange) serve(ctx context.Context, in, sample *kgo.Record) {
-	headers := append(slices.Clip(sample.Headers), in.Headers[len(in.Headers)-1])
-	x.serves.Produce(ctx, &kgo.Record{Topic: sample.Topic, Partition: sample.Partition, Key: sample.Key, Value: sample.Value, Headers: headers}, x.produced)
+func (x *exchange) serve(ctx context.Context, requests []*kgo.Record, sample *kgo.Record) {
+	if x.commits != nil {
+		if err := x.commits.commit(ctx, requests); err != nil {
+			x.failed(fmt.Errorf("transaction: %w", err))
+			return
+		}
+	}
+	for _, in := range requests {
+		headers := append(slices.Clip(sample.Headers), in.Headers[len(in.Headers)-1])
+		x.serves.Produce(ctx, &kgo.Record{Topic: sample.Topic, Partition: sample.Partition, Key: sample.Key, Value: sample.Value, Headers: headers}, x.produced)
+	}
 }
 
-func (x *exchange) hear(in *kgo.Record) {
-	client := binary.BigEndian.Uint32(in.Headers[len(in.Headers)-1].Value)
-	x.waiting[client] <- struct{}{}
+func (x *exchange) hear(answers []*kgo.Record) {
+	for _, in := range answers {
+		client := binary.BigEndian.Uint32(in.Headers[len(in.Headers)-1].Value)
+		x.waiting[client] <- struct{}{}
+	}
 }
 
 func (x *exchange) produced(_ *kgo.Record, err error) {

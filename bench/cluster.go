@@ -24,10 +24,12 @@ type cluster struct {
 	client *kgo.Client
 	admin  *kadm.Client
 	inside *embedded.Broker // nil with real brokers
+
+	requests *requests // of all clients
 }
 
 func openCluster(ctx context.Context, cfg config) (*cluster, error) {
-	c := &cluster{cfg: cfg}
+	c := &cluster{cfg: cfg, requests: &requests{}}
 	c.kafka = kafka.Config{Brokers: cfg.brokers, ClientID: "bench"}
 	if cfg.embedded > 0 {
 		broker, err := embedded.Start(context.WithoutCancel(ctx), embedded.Config{Brokers: cfg.embedded})
@@ -38,6 +40,7 @@ func openCluster(ctx context.Context, cfg config) (*cluster, error) {
 	}
 	var err error
 	if c.kafka.Options, err = cfg.compression(); err == nil {
+		c.kafka.Options = append(c.kafka.Options, kgo.WithHooks(c.requests))
 		err = c.connect(ctx)
 	}
 	if err != nil {

@@ -18,22 +18,22 @@ func drain(ctx context.Context, c *cluster, s sizes) (pass, error) {
 	if err := (backlog{commands: s.commands, aggregates: s.aggregates, payload: s.payload}).write(ctx, c, from); err != nil {
 		return pass{}, fmt.Errorf("backlog: %w", err)
 	}
-	spent := cpuSeconds()
+	spent := c.meter()
 	took, detail, err := c.drained(ctx, from, s.commands)
 	if err != nil {
 		return pass{}, err
 	}
 	p := pass{Value: rate(s.commands, took), Detail: detail}
-	detail["cpu_us_per_command"] = 1e6 * (cpuSeconds() - spent) / float64(s.commands)
+	spent.per(c, detail, "", "command", float64(s.commands))
 	if !c.cfg.raw {
 		return p, nil
 	}
-	spent = cpuSeconds()
+	spent = c.meter()
 	if took, err = c.drainRaw(ctx, from, s.commands, true); err != nil {
 		return pass{}, fmt.Errorf("bare loop: %w", err)
 	}
 	p.Raw = rate(s.commands, took)
-	detail["raw_cpu_us_per_command"] = 1e6 * (cpuSeconds() - spent) / float64(s.commands)
+	spent.per(c, detail, "raw_", "command", float64(s.commands))
 	if took, err = c.drainRaw(ctx, from, s.commands, false); err != nil {
 		return pass{}, fmt.Errorf("bare loop without headers: %w", err)
 	}

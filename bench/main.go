@@ -56,14 +56,14 @@ func measure(ctx context.Context, c *cluster, rows []row, out io.Writer) ([]resu
 	for _, r := range rows {
 		if c.count < r.brokers {
 			if c.cfg.all() {
-				fmt.Fprintf(out, "%-14s left out: it needs %d brokers, there are %d\n", r.name, r.brokers, c.count)
+				fmt.Fprintf(out, "%-22s left out: it needs %d brokers, there are %d\n", r.name, r.brokers, c.count)
 				continue
 			}
 			return results, fmt.Errorf("%s needs %d brokers, there are %d", r.name, r.brokers, c.count)
 		}
 		one, err := r.measure(ctx, c)
 		if c.cfg.all() && errors.Is(err, pgtest.ErrMissing) {
-			fmt.Fprintf(out, "%-14s left out: there is no PostgreSQL server here\n", r.name)
+			fmt.Fprintf(out, "%-22s left out: there is no PostgreSQL server here\n", r.name)
 			continue
 		}
 		if err != nil {

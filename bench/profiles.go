@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"os"
@@ -16,6 +17,13 @@ func (p *profiles) flags(flags *flag.FlagSet) {
 	flags.StringVar(&p.block, "blockprofile", "", "file for a profile of blocked goroutines")
 	flags.StringVar(&p.mutex, "mutexprofile", "", "file for a profile of contended locks")
 	flags.StringVar(&p.allocs, "memprofile", "", "file for a profile of allocations")
+}
+
+// side labels what this goroutine does and starts until the function given back is called: -tagfocus=engine shows the engine's part of a
+// profile without the loops around it.
+func side(name string) (end func()) {
+	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("side", name)))
+	return func() { pprof.SetGoroutineLabels(context.Background()) }
 }
 
 // start begins to record; stop writes the files.

@@ -25,7 +25,7 @@ func recoverCold(ctx context.Context, c *cluster, s sizes) (pass, error) {
 	if err := c.history(ctx, at, s.recover, s.payload, accounts(s.aggregates)); err != nil {
 		return pass{}, fmt.Errorf("journal: %w", err)
 	}
-	spent := cpuSeconds()
+	spent := c.meter()
 	o, err := c.own(ctx, at)
 	if err != nil {
 		return pass{}, err
@@ -38,18 +38,17 @@ func recoverCold(ctx context.Context, c *cluster, s sizes) (pass, error) {
 			err = fmt.Errorf("%d events lie in the journal, %v were folded", s.recover, folded)
 		}
 	}
-	p := pass{Value: rate(s.recover, took), Detail: map[string]float64{
-		"rss_mib": residentMiB(), "cpu_us_per_event": 1e6 * (cpuSeconds() - spent) / float64(s.recover),
-	}}
+	p := pass{Value: rate(s.recover, took), Detail: map[string]float64{"rss_mib": residentMiB()}}
+	spent.per(c, p.Detail, "", "event", float64(s.recover))
 	if err = errors.Join(err, o.end()); err != nil || !c.cfg.raw {
 		return p, err
 	}
-	spent = cpuSeconds()
+	spent = c.meter()
 	if took, err = c.readRaw(ctx, at, s.recover, payloadOf); err != nil {
 		return pass{}, fmt.Errorf("bare loop: %w", err)
 	}
 	p.Raw = rate(s.recover, took)
-	p.Detail["raw_cpu_us_per_event"] = 1e6 * (cpuSeconds() - spent) / float64(s.recover)
+	spent.per(c, p.Detail, "raw_", "event", float64(s.recover))
 	decode := func(r *kgo.Record) error {
 		e, err := kafka.DecodeEvent(r, at.group)
 		if err != nil {

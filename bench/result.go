@@ -54,9 +54,13 @@ func (r *row) result(c *cluster, passes []pass) result {
 
 func (r *result) line() string {
 	if r.Raw == 0 {
-		return fmt.Sprintf("%-14s %12.2f %-10s", r.Name, r.Value, r.Unit)
+		return fmt.Sprintf("%-22s %12.2f %-10s", r.Name, r.Value, r.Unit)
 	}
-	return fmt.Sprintf("%-14s %12.2f %-10s raw %12.2f  ratio %.2f (wanted %s)", r.Name, r.Value, r.Unit, r.Raw, r.Ratio, r.Wanted)
+	wanted := ""
+	if r.Wanted != "" {
+		wanted = " (wanted " + r.Wanted + ")"
+	}
+	return fmt.Sprintf("%-22s %12.2f %-10s raw %12.2f  ratio %.2f%s", r.Name, r.Value, r.Unit, r.Raw, r.Ratio, wanted)
 }
 
 // write puts the results into a file, one object per row; nothing without a name.

@@ -22,7 +22,7 @@ func viewMemory(ctx context.Context, c *cluster, s sizes) (pass, error) {
 		return pass{}, fmt.Errorf("journal: %w", err)
 	}
 	p := pass{Detail: map[string]float64{}}
-	view, spent := newMemoryView(at), cpuSeconds()
+	view, spent := newMemoryView(at), c.meter()
 	took, err := c.projected(ctx, at, s.events, view, nil)
 	if err != nil {
 		return pass{}, err
@@ -31,13 +31,13 @@ func viewMemory(ctx context.Context, c *cluster, s sizes) (pass, error) {
 		return pass{}, fmt.Errorf("%d events lie in the journal, %d were committed", s.events, kept)
 	}
 	p.Value = rate(s.events, took)
-	p.Detail["cpu_us_per_event"] = 1e6 * (cpuSeconds() - spent) / float64(s.events)
+	spent.per(c, p.Detail, "", "event", float64(s.events))
 	if !c.cfg.raw {
 		return p, nil
 	}
-	spent = cpuSeconds()
+	spent = c.meter()
 	p.Raw, err = c.fetchRaw(ctx, at, s.events)
-	p.Detail["raw_cpu_us_per_event"] = 1e6 * (cpuSeconds() - spent) / float64(s.events)
+	spent.per(c, p.Detail, "raw_", "event", float64(s.events))
 	return p, err
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -9,14 +10,20 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/projector"
 )
 
-// viewPebble is a view of the toolkit: one row written per event.
-func viewPebble(ctx context.Context, c *cluster, s sizes) (pass, error) {
+// viewPebble is a view of the toolkit: one row written per event. The bare loop beside it has the rows at hand, or fetches the events that
+// they are made of.
+func viewPebble(fetched bool) func(context.Context, *cluster, sizes) (pass, error) {
+	return func(ctx context.Context, c *cluster, s sizes) (pass, error) { return c.viewPebble(ctx, s, fetched) }
+}
+
+func (c *cluster) viewPebble(ctx context.Context, s sizes, fetched bool) (pass, error) {
 	at, drop, err := c.stage(ctx, "view-pebble")
 	if err != nil {
 		return pass{}, err
@@ -27,23 +34,28 @@ func viewPebble(ctx context.Context, c *cluster, s sizes) (pass, error) {
 		return pass{}, fmt.Errorf("journal: %w", err)
 	}
 	p := pass{Detail: map[string]float64{}}
-	spent := cpuSeconds()
+	spent := c.meter()
 	view := newRowsView(at)
 	took, err := c.projected(ctx, at, s.events, view, func(o *owner) error { return found(ctx, o, view, names[:min(s.events, len(names))]) })
 	if err != nil {
 		return pass{}, err
 	}
 	p.Value = rate(s.events, took)
-	p.Detail["cpu_us_per_event"] = 1e6 * (cpuSeconds() - spent) / float64(s.events)
+	spent.per(c, p.Detail, "", "event", float64(s.events))
 	if !c.cfg.raw {
 		return p, nil
 	}
-	spent = cpuSeconds()
-	if took, err = c.pebbleRaw(s.events, s.payload, names); err != nil {
+	spent = c.meter()
+	if fetched {
+		took, err = c.pebbleFetched(ctx, at, s.events)
+	} else {
+		took, err = c.pebbleRaw(s.events, s.payload, names)
+	}
+	if err != nil {
 		return pass{}, fmt.Errorf("bare loop: %w", err)
 	}
 	p.Raw = rate(s.events, took)
-	p.Detail["raw_cpu_us_per_event"] = 1e6 * (cpuSeconds() - spent) / float64(s.events)
+	spent.per(c, p.Detail, "raw_", "event", float64(s.events))
 	p.Detail["raw_fetch"], err = c.fetchRaw(ctx, at, s.events)
 	return p, err
 }
@@ -91,9 +103,7 @@ func (c *cluster) pebbleRaw(n, payload int, names []string) (took time.Duration,
 	}
 	row = append(rawRow[:len(rawRow):len(rawRow)], row...)
 	began := time.Now()
-	cache := pebble.NewCache(rawCache)
-	defer cache.Unref()
-	db, err := pebble.Open(dir, &pebble.Options{MemTableSize: rawMemTable, Cache: cache, Logger: silent{}})
+	db, err := rawStore(dir)
 	if err != nil {
 		return 0, err
 	}
@@ -114,6 +124,55 @@ func (c *cluster) pebbleRaw(n, payload int, names []string) (took time.Duration,
 			err = batch.Commit(pebble.NoSync)
 		}
 		err = errors.Join(err, batch.Close())
+	}
+	took = time.Since(began)
+	return took, errors.Join(err, db.Close())
+}
+
+// rawStore opens Pebble with the settings of the toolkit's view store.
+func rawStore(dir string) (*pebble.DB, error) {
+	cache := pebble.NewCache(rawCache)
+	defer cache.Unref()
+	return pebble.Open(dir, &pebble.Options{MemTableSize: rawMemTable, Cache: cache, Logger: silent{}})
+}
+
+// pebbleFetched is the bare loop beside view-pebble-fetched: it fetches the events, decodes their payloads and writes the same rows in batches of
+// as many events. It reads no headers and knows neither shards nor letters.
+func (c *cluster) pebbleFetched(ctx context.Context, at *stage, n int) (took time.Duration, err error) {
+	dir, err := os.MkdirTemp(c.cfg.dir, "muster-bench-")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	began := time.Now()
+	db, err := rawStore(dir)
+	if err != nil {
+		return 0, err
+	}
+	batch, seen := db.NewBatch(), 0
+	key, row := make([]byte, rawHead, 64), append([]byte{}, rawRow...)
+	commit := func() error {
+		err := batch.Set(key[:rawHead], binary.BigEndian.AppendUint64(nil, uint64(seen)), nil) // in the place of the checkpoint
+		return errors.Join(err, batch.Commit(pebble.NoSync), batch.Close())
+	}
+	_, err = c.readRaw(ctx, at, n, func(r *kgo.Record) error {
+		if err := payloadOf(r); err != nil {
+			return err
+		}
+		binary.BigEndian.PutUint32(key, uint32(r.Partition))
+		aggregate := r.Key[:bytes.LastIndexByte(r.Key, '/')]
+		if err := batch.Set(append(key[:rawHead], aggregate...), append(row[:len(rawRow)], r.Value...), nil); err != nil {
+			return err
+		}
+		if seen++; seen%rawBatch != 0 {
+			return nil
+		}
+		err := commit()
+		batch = db.NewBatch()
+		return err
+	})
+	if err == nil {
+		err = commit()
 	}
 	took = time.Since(began)
 	return took, errors.Join(err, db.Close())

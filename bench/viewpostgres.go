@@ -42,7 +42,7 @@ func viewPostgres(ctx context.Context, c *cluster, s sizes) (p pass, err error) 
 	if err := c.history(ctx, at, s.sql, s.payload, names); err != nil {
 		return pass{}, fmt.Errorf("journal: %w", err)
 	}
-	spent := cpuSeconds()
+	spent := c.meter()
 	took, err := c.projected(ctx, at, s.sql, newSQLView(at, pool), nil)
 	if err == nil {
 		err = rowsIn(ctx, pool, "ours", len(names))
@@ -50,16 +50,17 @@ func viewPostgres(ctx context.Context, c *cluster, s sizes) (p pass, err error) 
 	if err != nil {
 		return pass{}, err
 	}
-	p = pass{Value: rate(s.sql, took), Detail: map[string]float64{"cpu_us_per_event": 1e6 * (cpuSeconds() - spent) / float64(s.sql)}}
+	p = pass{Value: rate(s.sql, took), Detail: map[string]float64{}}
+	spent.per(c, p.Detail, "", "event", float64(s.sql))
 	if !c.cfg.raw {
 		return p, nil
 	}
-	spent = cpuSeconds()
+	spent = c.meter()
 	if took, err = c.postgresRaw(ctx, pool, s, names); err != nil {
 		return pass{}, fmt.Errorf("bare loop: %w", err)
 	}
 	p.Raw = rate(s.sql, took)
-	p.Detail["raw_cpu_us_per_event"] = 1e6 * (cpuSeconds() - spent) / float64(s.sql)
+	spent.per(c, p.Detail, "raw_", "event", float64(s.sql))
 	return p, rowsIn(ctx, pool, "bare", len(names))
 }
 

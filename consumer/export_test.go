@@ -65,3 +65,9 @@ func (f *Feeds) Buffered(source Source) (bytes int, paused bool) {
 	}
 	return 0, false
 }
+
+// Recycled is the memory that a recovery reads into.
+type Recycled = recycled
+
+// Kept gives how many pieces are kept for the next batch.
+func (p *recycled) Kept() (buffers, records int) { return len(p.buffers), len(p.records) }

@@ -164,6 +164,7 @@ func TestAPartitionThatCannotBeReadIsTriedAgain(t *testing.T) {
 }
 
 func TestATopicMadeAgainEndsRun(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	c := start(t, 1)
 	c.send(c.keys()[0], 0, 1)
 	m := run(t, c.config("a"))

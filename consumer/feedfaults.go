@@ -41,7 +41,10 @@ func (f *Feeds) fault(ctx context.Context, source Source, err error) bool {
 		if end == nil && t.troubledLocked(time.Now()) {
 			end = f.config.Kafka.Map("read "+source.String(), err, kafka.On(kafka.TopicResource, source.Topic, "Read")...)
 		}
-		if end != nil {
+		switch {
+		case errors.Is(end, ErrRecreated):
+			f.remadeLocked(source.Topic, end)
+		case end != nil:
 			t.feed.failLocked(end)
 		}
 	}
@@ -53,6 +56,16 @@ func (f *Feeds) fault(ctx context.Context, source Source, err error) bool {
 			"error", f.config.Kafka.Map("read events", err, kafka.On(kafka.TopicResource, source.Topic, "Read")...))
 	}
 	return end == nil
+}
+
+// remadeLocked ends all feeds that read a topic which was made again, so that nobody goes on with the old one when the client forgets it.
+func (f *Feeds) remadeLocked(topic string, end error) {
+	f.remade[topic] = true
+	for source, t := range f.taps {
+		if source.Topic == topic {
+			t.feed.failLocked(end)
+		}
+	}
 }
 
 // Errors of fetches that come again and again for longer than troubleLimit end the feed, so that its reader knows, and opens it anew when the

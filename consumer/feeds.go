@@ -93,6 +93,7 @@ type Feeds struct {
 	pending []feedChange       // what Open and Close want of the poll goroutine
 	kick    context.CancelFunc // ends the poll under way
 	active  int                // bytes in the buffers of taps that are not full
+	remade  map[string]bool    // topics that were made again: the client knows the old ones until they are purged
 	told    string             // the last error of a fetch, so that a retry does not tell it again
 	closed  bool
 
@@ -128,7 +129,7 @@ func OpenFeeds(ctx context.Context, config FeedsConfig) (*Feeds, error) {
 	ctx, end := context.WithCancel(context.WithoutCancel(ctx))
 	f := &Feeds{
 		config: config, log: orDiscard(config.Logger), client: client, adm: kadm.NewClient(client), groups: map[string]*muster.Group{},
-		taken: map[Source]*Feed{}, taps: map[Source]*tap{}, kick: func() {}, room: make(chan struct{}, 1), end: end, done: make(chan struct{}),
+		taken: map[Source]*Feed{}, taps: map[Source]*tap{}, remade: map[string]bool{}, kick: func() {}, room: make(chan struct{}, 1), end: end, done: make(chan struct{}),
 	}
 	for _, g := range config.Groups {
 		f.groups[g.JournalTopic(config.Kafka.Prefix)] = g
@@ -225,8 +226,13 @@ func (f *Feeds) apply() {
 
 func (f *Feeds) add(taps []*tap) {
 	from := map[string]map[int32]kgo.Offset{}
+	var remade []string
 	f.mu.Lock()
 	for _, t := range taps {
+		if f.remade[t.source.Topic] { // who read the old one has been told so
+			delete(f.remade, t.source.Topic)
+			remade = append(remade, t.source.Topic)
+		}
 		f.taps[t.source] = t
 		if from[t.source.Topic] == nil {
 			from[t.source.Topic] = map[int32]kgo.Offset{}
@@ -234,6 +240,9 @@ func (f *Feeds) add(taps []*tap) {
 		from[t.source.Topic][t.source.Partition] = kgo.NewOffset().At(t.next)
 	}
 	f.mu.Unlock()
+	if len(remade) > 0 {
+		f.client.PurgeTopicsFromClient(remade...)
+	}
 	f.client.AddConsumePartitions(from)
 }
 

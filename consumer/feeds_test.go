@@ -246,6 +246,7 @@ func TestAFeedTellsBadRecords(t *testing.T) {
 
 // An offset that is not in the log is data loss, at the opening and later; so is a topic made again an error of its own.
 func TestAFeedTellsALostPlace(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	c := start(t, 1)
 	c.write(c.eventOf("acc", 1), c.eventOf("acc", 2))
 	if _, err := c.feeds(t, 0).Open(within(t), map[consumer.Source]int64{c.source(0): 3}); !errors.Is(err, consumer.ErrDataLoss) {

@@ -26,7 +26,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience bounds every wait of these tests; none of them is expected to take a fraction of it.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // cluster is a broker with the topics of one group.
 type cluster struct {

@@ -26,6 +26,10 @@ type JournalConfig struct {
 	// Group is the group whose journal is read.
 	Group *muster.Group
 
+	// Recycle makes [ReadJournal] use the memory of events again as soon as fn has returned: fn must keep no part of one then, neither payload
+	// nor answer nor the values of user headers. Its texts, such as ids, may be kept.
+	Recycle bool
+
 	// Foreign hears of records that the toolkit did not write. They are passed over. It is called by the goroutine that reads. Nil means
 	// that they are only logged.
 	Foreign func(muster.Position)
@@ -104,14 +108,18 @@ func ReadJournal(ctx context.Context, config JournalConfig, partition int32, fro
 
 // run connects and reads.
 func (r *journalReader) run(ctx context.Context) (next int64, err error) {
-	client, err := r.config.Kafka.Client(
+	opts := []kgo.Opt{
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{r.topic: {r.partition: kgo.NewOffset().At(r.next)}}),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(),    // so that the position moves over markers and what was aborted before them
 		kgo.FetchMaxWait(fetchWait), // a fetch that waits for an open transaction should not outlive it by long
 		kgo.MetadataMinAge(metadataAge),
-	)
+	}
+	if r.config.Recycle {
+		opts = append(opts, kgo.WithPools(&recycled{}))
+	}
+	client, err := r.config.Kafka.Client(opts...)
 	if err != nil {
 		return r.next, err
 	}
@@ -169,13 +177,16 @@ func (r *journalReader) read(ctx context.Context) (int64, error) {
 	return r.next, nil
 }
 
+// piece is how many events are handed over at once: decoded, they take ten times the memory of a fetch.
+const piece = 2000
+
 // take hands over what one fetch brought.
 func (r *journalReader) take(f kgo.FetchTopicPartition) error {
 	if f.LogStartOffset > r.next {
 		return r.lost(fmt.Errorf("the log starts at %d", f.LogStartOffset))
 	}
-	next, bad := r.next, error(nil)
-	for _, record := range f.Records {
+	next, bad, done := r.next, error(nil), 0 // records before done are handed over
+	for i, record := range f.Records {
 		if record.Offset >= r.to {
 			next = r.to
 			break
@@ -185,12 +196,29 @@ func (r *journalReader) take(f kgo.FetchTopicPartition) error {
 			break
 		}
 		next = record.Offset + 1
+		if len(r.events) < piece {
+			continue
+		}
+		if err := r.flush(); err != nil {
+			return err
+		}
+		r.next = next
+		recycle(f.Records[done : i+1])
+		done = i + 1
 	}
 	if err := r.flush(); err != nil {
 		return err
 	}
 	r.next = max(r.next, next)
+	recycle(f.Records[done:])
 	return bad
+}
+
+// recycle gives records back, where they are from a pool.
+func recycle(records []*kgo.Record) {
+	for _, r := range records {
+		r.Recycle()
+	}
 }
 
 func (r *journalReader) handOver() error {

@@ -110,6 +110,7 @@ func TestAPartitionChangesLaneBetweenWorks(t *testing.T) {
 }
 
 func TestOpenNamesWhatIsMissing(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	c := start(t, 1)
 	if _, err := c.adm.DeleteTopic(within(t), c.events()); err != nil {
 		t.Fatal(err)

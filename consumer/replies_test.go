@@ -77,6 +77,7 @@ func TestRepliesAfterOpenAreDelivered(t *testing.T) {
 }
 
 func TestOpenRepliesNamesWhatIsWrong(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	c := start(t, 1)
 	_, err := consumer.OpenReplies(within(t), consumer.RepliesConfig{})
 	for _, word := range []string{"Service", "partition", "Deliver"} {

@@ -55,6 +55,7 @@ func TestASecondServiceDoesNotOpen(t *testing.T) {
 
 // Two services open side by side, when the group has no member that either could see. Of the two that join, the later one ends.
 func TestTwoServicesThatOpenAtOnce(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	for name, laterRunsFirst := range map[string]bool{"the earlier joins first": false, "the later joins first": true} {
 		t.Run(name, func(t *testing.T) {
 			c := start(t, 2)

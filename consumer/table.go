@@ -3,7 +3,6 @@ package consumer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"sync"
@@ -25,6 +24,7 @@ type Table struct {
 	topic  string
 	client *kgo.Client
 	adm    *kadm.Client
+	id     kadm.TopicID // written by OpenTable; zero until then
 
 	mu      sync.Mutex            // guards what follows
 	entries map[string]TableEntry // replaced as a whole at a change, so that readers may keep it
@@ -70,11 +70,26 @@ func OpenTable(ctx context.Context, config kafka.Config, topic string, logger *s
 		kick: func() {}, moved: make(chan struct{}), end: end, done: make(chan struct{}),
 	}
 	go t.run(life)
-	if err := whenSettled(ctx, func() error { return t.Sync(ctx) }); err != nil {
+	err = whenSettled(ctx, func() error { return t.Sync(ctx) })
+	if err == nil {
+		t.id, err = t.topicID(ctx)
+	}
+	if err != nil {
 		t.Close()
 		return nil, err
 	}
 	return t, nil
+}
+
+func (t *Table) topicID(ctx context.Context) (kadm.TopicID, error) {
+	topics, err := t.adm.ListTopics(ctx, t.topic)
+	if err == nil {
+		err = topics[t.topic].Err
+	}
+	if err != nil {
+		return kadm.TopicID{}, t.config.Map("look at "+t.topic, err, kafka.On(kafka.TopicResource, t.topic, "Describe")...)
+	}
+	return topics[t.topic].ID, nil
 }
 
 // Close ends the following and the connection.
@@ -99,10 +114,22 @@ func (t *Table) Put(ctx context.Context, key string, value []byte) (number int64
 			t.topic, len(key), len(value), maxTableKey, maxTableValue)
 	}
 	record := &kgo.Record{Topic: t.topic, Partition: 0, Key: []byte(key), Value: value}
-	if err := t.client.ProduceSync(ctx, record).FirstErr(); err != nil {
+	err = t.client.ProduceSync(ctx, record).FirstErr()
+	if errors.Is(err, kerr.UnknownTopicID) {
+		t.fail(t.madeAgain())
+		return 0, t.Failure()
+	}
+	if err != nil {
 		return 0, t.config.Map("write to "+t.topic, err, kafka.On(kafka.TopicResource, t.topic, "Write")...)
 	}
 	return record.Offset, nil
+}
+
+// Failure gives the reason the topic is followed no more, as that it was made again; nil while it is.
+func (t *Table) Failure() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.failure
 }
 
 // Sync returns when everything written before the call is in Entries.
@@ -118,7 +145,14 @@ func (t *Table) Sync(ctx context.Context) error {
 	t.mu.Lock()
 	t.want = max(t.want, end)
 	t.kick() // the poll under way may wait for more than there is
+	shorter := end < t.next
 	t.mu.Unlock()
+	if shorter && t.id != (kadm.TopicID{}) { // a new leader may be behind for a moment, too
+		if id, err := t.topicID(ctx); err == nil && id != t.id {
+			t.fail(t.madeAgain())
+			return t.Failure()
+		}
+	}
 	for {
 		t.mu.Lock()
 		there, failure, moved := t.next >= end, t.failure, t.moved
@@ -162,7 +196,7 @@ func (t *Table) run(ctx context.Context) {
 			switch {
 			case topic == "": // the end of the poll
 			case errors.Is(err, kerr.UnknownTopicID):
-				t.fail(fmt.Errorf("%s was deleted and made again (%w); restart the service, so that it reads the new one", t.topic, err))
+				t.fail(t.madeAgain())
 			default:
 				faulty = true
 				if text := err.Error(); text != told {
@@ -232,12 +266,20 @@ func (t *Table) pass(ctx context.Context) {
 	}
 }
 
+func (t *Table) madeAgain() error {
+	return muster.Errorf(muster.Unavailable, "%s was deleted and made again, and what is written to it is not heard of here; restart the service, so that it reads the new one", t.topic)
+}
+
 func (t *Table) fail(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.failure == nil {
-		t.failure = err
-		t.announceLocked()
+	if t.failure != nil {
+		return
+	}
+	t.failure = err
+	t.announceLocked()
+	if !errors.Is(err, muster.ErrShuttingDown) {
+		t.log.Error("a control topic is followed no more", "topic", t.topic, "error", err)
 	}
 }
 

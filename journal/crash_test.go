@@ -17,7 +17,11 @@ import (
 // A power cut may lose the newest batches. What is left of each partition is an earlier moment of it, in which states, answers and offset
 // agree; the store is not given up for that, and goes on from there.
 func TestPowerCut(t *testing.T) {
-	for seed := range uint64(15) {
+	seeds := uint64(15)
+	if testing.Short() {
+		seeds = 4
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { powerCut(t, seed) })
 	}
 }

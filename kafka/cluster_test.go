@@ -35,7 +35,7 @@ func open(t testing.TB, opts ...kfake.Opt) (*kfake.Cluster, *kgo.Client, *kadm.C
 // within gives the test's context with an end, so that a hang becomes a failure that says where.
 func within(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -49,12 +49,11 @@ func (s *secured) config() kafka.Config {
 	}
 }
 
-// refused holds that the connection fails soon, as a question of identity, with an error that names the broker and says all of it.
+// refused holds that the connection fails by itself, as a question of identity, with an error that names the broker and says all of it.
 func (s *secured) refused(t *testing.T, c kafka.Config, says ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(within(t), 8*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	began := time.Now()
 	admin, err := kafka.OpenAdmin(ctx, c)
 	if err == nil {
 		admin.Close()
@@ -70,8 +69,8 @@ func (s *secured) refused(t *testing.T, c kafka.Config, says ...string) {
 			t.Errorf("%v\ndoes not say %q", err, text)
 		}
 	}
-	if took := time.Since(began); took > 6*time.Second {
-		t.Errorf("it took %v to say %v", took, err)
+	if ctx.Err() != nil {
+		t.Errorf("the time was over before it said %v", err)
 	}
 }
 

@@ -30,8 +30,14 @@ func TestSlab(t *testing.T) {
 			Outcome: &muster.Outcome{Code: muster.OK, Payload: bytes.Repeat([]byte{byte(i)}, i%500)},
 		}
 	}
-	for _, expected := range []int{0, 1, 3, 1000} {
-		slab := kafka.NewSlab(expected)
+	used := kafka.NewSlab(1) // by the batches before
+	for n, expected := range []int{0, 1, 3, 1000, 0, 1, 3, 1000, 300} {
+		slab := used
+		if n < 4 {
+			slab = kafka.NewSlab(expected)
+		} else {
+			slab.Expect(expected)
+		}
 		var got, want []*kgo.Record
 		for i := range 700 {
 			alone, err := kafka.EncodeReply(reply(i), "")
@@ -50,5 +56,37 @@ func TestSlab(t *testing.T) {
 				t.Fatalf("slab for %d records, record %d:\n got %+v\nwant %+v", expected, i, got[i], want[i])
 			}
 		}
+		used.Reset()
+	}
+}
+
+// A slab that is used again makes no memory for a batch like the one before, and holds on to nothing of it.
+func TestSlabAgain(t *testing.T) {
+	e := &muster.Event{Payload: []byte("payload"), Count: 1, Answer: []byte("answer")}
+	e.ID, e.Type, e.Group, e.AggregateID, e.Revision = "c/0", "bank.Credited", "accounts", "acc", 1
+	slab := kafka.NewSlab(0)
+	var last *kgo.Record
+	batch := func(n int) {
+		slab.Expect(n)
+		for range n {
+			last = slab.Event(e, "accounts.events")
+		}
+		slab.Reset()
+	}
+	batch(1000)
+	if last.Value != nil || last.Headers != nil {
+		t.Errorf("after Reset the slab holds %+v", last)
+	}
+	if n := testing.AllocsPerRun(20, func() { batch(1000) }); n != 0 {
+		t.Errorf("%v allocations for a batch like the one before, want 0", n)
+	}
+	smaller := func() {
+		for range 8 { // a large one has four pieces of each kind
+			batch(1)
+		}
+		batch(1000)
+	}
+	if n := testing.AllocsPerRun(1, smaller); n < 4 {
+		t.Errorf("%v allocations for a large batch after small ones; the slab has stayed as large as its largest batch", n)
 	}
 }

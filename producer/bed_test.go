@@ -29,7 +29,7 @@ const consumerGroup = "accounts-owners"
 
 // bed is a cluster with the topics of one group on it.
 type bed struct {
-	t         *testing.T
+	t         testing.TB
 	addresses []string
 	group     *muster.Group
 	cluster   *kfake.Cluster // nil on Apache Kafka
@@ -40,11 +40,7 @@ type bed struct {
 
 func newBed(t *testing.T, brokers int) *bed {
 	t.Helper()
-	broker, err := embedded.Start(t.Context(), embedded.Config{Brokers: brokers})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(broker.Close)
+	broker := kafkatest.Embedded(t, embedded.Config{Brokers: brokers})
 	b := &bed{
 		t: t, addresses: broker.Brokers(), group: muster.NewGroup("accounts", muster.Partitions(6)), cluster: broker.Cluster(), tap: &kafkatest.Tap{},
 		claims: &claims{claim: kafka.Claim{Group: consumerGroup, Generation: -1}},
@@ -320,7 +316,7 @@ func (c *claims) fail(err error) {
 }
 
 // want fails unless err is (or, for nil, is not) the outcome.
-func want(t *testing.T, err, outcome error) {
+func want(t testing.TB, err, outcome error) {
 	t.Helper()
 	if !errors.Is(err, outcome) || outcome == nil && err != nil {
 		t.Fatalf("commit: %v; want %v", err, outcome)

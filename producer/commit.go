@@ -53,11 +53,12 @@ func (l *Lane) transact(ctx context.Context, t *transaction) error {
 	if err != nil {
 		return l.failed(stageBegin, muster.ErrAborted, err)
 	}
-	t.records = l.encode(t.decision)
+	l.encode(t)
 	if broken := l.attempt(ctx, s, t); broken != nil {
 		if broken.verdict == verdictUnknown {
 			t.place() // all of it was acknowledged before EndTxn was sent
 		}
+		l.slab, l.records = nil, nil
 		return l.undo(ctx, s, broken, t)
 	}
 	s.last.Store(outcomeOf(s, t))
@@ -65,6 +66,8 @@ func (l *Lane) transact(ctx context.Context, t *transaction) error {
 	l.fencings = 0
 	l.p.cfg.failpoint(PointAfterEnd)
 	t.place()
+	l.slab.Reset()
+	clear(l.records)
 	return nil
 }
 
@@ -80,11 +83,17 @@ func (t *transaction) place() {
 	}
 }
 
-func (l *Lane) encode(d *muster.Decision) []*kgo.Record {
-	records := make([]*kgo.Record, 0, len(d.Events)+len(d.Dead)+len(d.Commands))
-	slab := kafka.NewSlab(len(d.Events))
+// encode makes the records of t. Their memory is that of the lane's last transaction: the client has done with a record when it has told
+// that it is acknowledged.
+func (l *Lane) encode(t *transaction) {
+	d := t.decision
+	records := slices.Grow(l.records[:0], len(d.Events)+len(d.Dead)+len(d.Commands))
+	if l.slab == nil {
+		l.slab = kafka.NewSlab(0)
+	}
+	l.slab.Expect(len(d.Events))
 	for i := range d.Events {
-		records = append(records, slab.EventOf(l.p.cfg.Group, &d.Events[i], l.p.topics.journal))
+		records = append(records, l.slab.EventOf(l.p.cfg.Group, &d.Events[i], l.p.topics.journal))
 	}
 	for i := range d.Dead {
 		records = append(records, kafka.EncodeDeadLetter(&d.Dead[i], l.p.topics.dead))
@@ -94,7 +103,7 @@ func (l *Lane) encode(d *muster.Decision) []*kgo.Record {
 		partition := kafka.Partition(w.Command.AggregateID, w.Group.Partitions())
 		records = append(records, kafka.EncodeCommand(&w.Command, w.Group.CommandTopic(l.p.cfg.Kafka.Prefix), partition))
 	}
-	return records
+	t.records, l.records = records, records
 }
 
 // attempt runs the transaction from begin to end; nil means committed.

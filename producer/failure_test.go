@@ -15,8 +15,8 @@ import (
 	"github.com/seed-3eec0498/muster/producer"
 )
 
-// stall is well above what retries in these tests take and well below the 5 s that a client with default settings waits for.
-const stall = 2 * time.Second
+// stall is well above what retries in these tests take and below the 5 s that a client with default settings waits for.
+const stall = 4 * time.Second
 
 func TestPassingErrorsAreRetriedQuickly(t *testing.T) {
 	requests := map[string]kmsg.Key{"Produce": kmsg.Produce, "TxnOffsetCommit": kmsg.TxnOffsetCommit, "EndTxn": kmsg.EndTxn}
@@ -220,6 +220,7 @@ func TestOpenNamesEveryFault(t *testing.T) {
 }
 
 func TestOpenNeedsTheTopics(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	b := newBed(t, 1)
 	if err := b.cluster.DeleteTopic(b.group.DeadLetterTopic("")); err != nil {
 		t.Fatal(err)

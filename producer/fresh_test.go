@@ -1,6 +1,7 @@
 package producer_test
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -29,5 +30,22 @@ func TestOpenAtABrokerThatLagsBehind(t *testing.T) {
 	}
 	if n := len(b.committed(b.group.JournalTopic(""))); n != 1 {
 		t.Errorf("%d events are visible, want 1", n)
+	}
+}
+
+// The largest batch of a topic is asked for again, too: a broker that has not heard of the topic knows no setting of it.
+func TestTheBatchLimitAtABrokerThatLagsBehind(t *testing.T) {
+	b := newBed(t, 1)
+	journal := b.group.JournalTopic("")
+	b.alter(journal, "max.message.bytes", "4096")
+	lag := b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeConfigs}, Resource: journal, Err: kerr.UnknownTopicOrPartition, Count: 2})
+	lane := b.open().Lane(0)
+	if lag.Hits() != 2 {
+		t.Errorf("Open was answered so %d times, not twice", lag.Hits())
+	}
+	d := b.three()
+	d.Events[3].Payload = bytes.Repeat([]byte{'x'}, 5_000)
+	if got := b.blamed(lane, d); got != "c3" {
+		t.Errorf("blamed %q, want c3", got)
 	}
 }

@@ -8,7 +8,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/kafka"
 )
 
 // rotation is the order in which a lane uses its slots.
@@ -48,6 +51,9 @@ type Lane struct {
 	warm     bool // the slots have been opened once
 	fencings int  // commits in a row that lost their id to another producer
 	closed   bool
+
+	slab    *kafka.Slab   // memory for the events of one transaction; given up with a transaction that failed, whose records may still be in use
+	records []*kgo.Record // likewise
 }
 
 func newLane(p *Producer, number, slots int) *Lane {

@@ -3,36 +3,15 @@ package producer_test
 import (
 	"context"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
-	"github.com/seed-3eec0498/muster/internal/kafkatest"
 	"github.com/seed-3eec0498/muster/kafka"
 	"github.com/seed-3eec0498/muster/producer"
 )
-
-// One id back to back waits for its own markers; that bounds how many batches a shard commits.
-func TestRealScribePace(t *testing.T) {
-	b := onKafka(t, kafkatest.Real(t))
-	s := b.claim(b.ledger())
-	var took []time.Duration
-	for i := range 60 {
-		began := time.Now()
-		want(t, s.Write(t.Context(), next(int64(i+1)), said("e"+strconv.Itoa(i))), nil)
-		if i >= 10 {
-			took = append(took, time.Since(began))
-		}
-	}
-	slices.Sort(took)
-	t.Logf("back to back: %s", quantiles(took))
-	if took[len(took)/2] > time.Second {
-		t.Errorf("half of the writes take more than %v", took[len(took)/2])
-	}
-}
 
 // known waits until every broker knows a topic.
 func (b *blackout) known(topic string) {

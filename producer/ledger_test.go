@@ -166,7 +166,7 @@ func TestScribeIsOfNoUseAfterAnError(t *testing.T) {
 }
 
 func TestRealScribe(t *testing.T) {
-	b := onKafka(t, kafkatest.Real(t))
+	b := onKafka(t, kafkatest.Real(t).Addresses())
 	s := b.claim(b.ledger())
 	var all []string
 	for i := range 20 {

@@ -99,6 +99,7 @@ func TestServerErrorAtTheEndIsUnknown(t *testing.T) {
 
 // Nobody answers from the named point on: nothing is promised, and the next commit settles first.
 func TestUnreachableBroker(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	for _, point := range []string{producer.PointAfterFirstProduce, producer.PointAfterProduce, producer.PointAfterOffsets} {
 		t.Run(point, func(t *testing.T) {
 			b := newBed(t, 1)
@@ -119,7 +120,7 @@ func TestUnreachableBroker(t *testing.T) {
 				err = muster.ErrAborted // whether EndTxn was leaving when the time was over cannot always be told
 			}
 			want(t, err, muster.ErrAborted)
-			if took := time.Since(began); took > 10*time.Second {
+			if took := time.Since(began); took > 30*time.Second {
 				t.Errorf("gave up after %v", took)
 			}
 			want(t, lane.Commit(t.Context(), b.decide("c2", 1)), muster.ErrAborted)

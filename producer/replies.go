@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -19,7 +20,9 @@ func (s *Sender) SendReplies(ctx context.Context, replies []muster.Reply) (dropp
 	s.forget()
 	room := int64(orDefault(s.cfg.ReplyRoom, defaultReplyRoom))
 	ctx = context.WithoutCancel(ctx)
-	slab := kafka.NewSlab(len(replies))
+	slab := s.slabs.take(len(replies))
+	batch := &answering{sender: s, slab: slab}
+	batch.open.Store(1) // for this call itself
 	for i := range replies {
 		record, fault := slab.Reply(&replies[i], s.cfg.Kafka.Prefix)
 		if fault == nil && s.waiting.Load() >= room {
@@ -33,8 +36,10 @@ func (s *Sender) SendReplies(ctx context.Context, replies []muster.Reply) (dropp
 			continue
 		}
 		s.waiting.Add(1)
-		s.client.TryProduce(ctx, record, s.replied)
+		batch.open.Add(1)
+		s.client.TryProduce(ctx, record, batch.replied)
 	}
+	batch.done()
 	s.dropped.Add(int64(dropped))
 	return dropped, err
 }
@@ -54,6 +59,60 @@ func (s *Sender) SendStep(ctx context.Context, to muster.ReplyTo, cause *muster.
 	s.waiting.Add(1)
 	s.client.TryProduce(context.WithoutCancel(ctx), record, s.replied)
 	return nil
+}
+
+// answering is the replies of one call on their way. Their memory is used again once each is acknowledged; where one is not, it is given up,
+// as the client may still have it in hand.
+type answering struct {
+	sender *Sender
+	slab   *kafka.Slab
+	open   atomic.Int64 // replies that are not acknowledged yet, and the call that sends them
+	failed atomic.Bool
+}
+
+func (a *answering) replied(r *kgo.Record, err error) {
+	a.sender.replied(r, err)
+	if err != nil {
+		a.failed.Store(true)
+	}
+	a.done()
+}
+
+func (a *answering) done() {
+	if a.open.Add(-1) == 0 && !a.failed.Load() {
+		a.sender.slabs.give(a.slab)
+	}
+}
+
+// slabs is memory of replies that were acknowledged.
+type slabs struct {
+	mu   sync.Mutex // guards free: the client's goroutine adds, SendReplies takes
+	free []*kafka.Slab
+}
+
+// spareSlabs is how many are kept: as many as there are batches on their way at once while all goes well.
+const spareSlabs = 2
+
+func (s *slabs) take(records int) *kafka.Slab {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.free)
+	if n == 0 {
+		return kafka.NewSlab(records)
+	}
+	slab := s.free[n-1]
+	s.free[n-1], s.free = nil, s.free[:n-1]
+	slab.Expect(records)
+	return slab
+}
+
+func (s *slabs) give(slab *kafka.Slab) {
+	slab.Reset()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.free) < spareSlabs {
+		s.free = append(s.free, slab)
+	}
 }
 
 var errNoRoom = errors.New("too many replies wait for their acknowledgement; is the cluster slow?")

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -99,20 +98,9 @@ func (s *Scribe) look(ctx context.Context, places kadm.TopicsSet, targets []stri
 			places.Add(*topic.Topic, p)
 		}
 	}
-	limits := map[string]int32{}
-	configs, err := kadm.NewClient(s.ledger.admin).DescribeTopicConfigs(ctx, append(slices.Clone(targets), s.ledger.topic)...)
+	limits, err := batchLimits(ctx, s.ledger.admin, append(slices.Clone(targets), s.ledger.topic)...)
 	if err != nil {
 		return nil, kafka.Map("describe the topics a projection writes to", err)
-	}
-	for _, resource := range configs {
-		for _, config := range resource.Configs { // empty where reading the configuration is not permitted: the default stands
-			if config.Key != "max.message.bytes" || config.Value == nil {
-				continue
-			}
-			if limit, err := strconv.ParseInt(*config.Value, 10, 64); err == nil {
-				limits[resource.Name] = int32(min(max(limit, minBatchLimit), maxBatchLimit))
-			}
-		}
 	}
 	return limits, nil
 }

@@ -76,6 +76,7 @@ type Sender struct {
 	waiting atomic.Int64 // replies that wait for their acknowledgement
 
 	gone    missing
+	slabs   slabs
 	closing sync.Once
 }
 

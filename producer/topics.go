@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -51,7 +49,7 @@ func (t *topics) batchLimit(topic string) int32 {
 func findTopics(ctx context.Context, client *kgo.Client, group *muster.Group, prefix string) (topics, error) {
 	t := topics{
 		commands: group.CommandTopic(prefix), journal: group.JournalTopic(prefix), dead: group.DeadLetterTopic(prefix),
-		snapshots: group.SnapshotTopic(prefix), limits: map[string]int32{},
+		snapshots: group.SnapshotTopic(prefix),
 	}
 	described, err := describeKnown(ctx, client, madeWithin, t.commands, t.journal, t.dead, t.snapshots)
 	if err != nil {
@@ -65,19 +63,8 @@ func findTopics(ctx context.Context, client *kgo.Client, group *muster.Group, pr
 			t.snapshotsID = topic.TopicID
 		}
 	}
-	configs, err := kadm.NewClient(client).DescribeTopicConfigs(ctx, t.journal, t.dead, t.snapshots)
-	if err != nil {
+	if t.limits, err = batchLimits(ctx, client, t.journal, t.dead, t.snapshots); err != nil {
 		return t, kafka.Map("describe the topics of group "+group.Name(), err)
-	}
-	for _, resource := range configs {
-		for _, config := range resource.Configs { // empty where reading the configuration is not permitted: the default stands
-			if config.Key != "max.message.bytes" || config.Value == nil {
-				continue
-			}
-			if limit, err := strconv.ParseInt(*config.Value, 10, 64); err == nil {
-				t.limits[resource.Name] = int32(min(max(limit, minBatchLimit), maxBatchLimit))
-			}
-		}
 	}
 	return t, nil
 }

@@ -30,6 +30,9 @@ func TestSoMuchLiesAsideThatTheShardStops(t *testing.T) {
 }
 
 func TestOldActsAreForgotten(t *testing.T) {
+	if testing.Short() {
+		t.Skip("eight days in virtual time take many steps")
+	}
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, 1)
 		runner, o := r.operated(t)

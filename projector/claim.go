@@ -1,9 +1,6 @@
 package projector
 
-import (
-	"errors"
-	"fmt"
-)
+import "fmt"
 
 // restore takes over what the target keeps. A source without a checkpoint starts where the projection does, and that is stored at once: its start
 // counts once.
@@ -101,22 +98,6 @@ func (w *worker) proven(s *source, it *Item) (applied bool, err error) {
 		}
 	}
 	return at < s.cp.Next, nil
-}
-
-// unfit asks what becomes of a shard whose checkpoint does not fit the journal, and drops what is stored where that is wanted. Nil: it stops.
-func (w *worker) unfit(stop *stopped) error {
-	ask := w.r.config.OnUnfit
-	fits := stop.reason != ReasonAhead && stop.reason != ReasonRecreated && stop.reason != ReasonStore
-	if ask == nil || fits || !ask(w.ctx, w.shard, stop.reason) {
-		return nil
-	}
-	w.r.config.Logger.WarnContext(w.ctx, "what is stored does not fit and is dropped; the shard is built anew from its start",
-		"projection", w.shard.Projection, "shard", w.shard.Number, "reason", stop.reason, "error", stop.err)
-	w.letGo()
-	if err := w.r.config.Target.Drop(w.ctx, w.shard); err != nil {
-		return w.storeFault("what is stored cannot be dropped", err)
-	}
-	return &faulty{stop.reason, errors.New("it is built anew")}
 }
 
 // locate gives the source of an item.

@@ -31,7 +31,8 @@ type Config struct {
 	// Mark says where the journals ended when the rebuild began: events below are [Running.Replayed]. Nil: nothing is replayed.
 	Mark map[Source]int64
 	// OnUnfit is asked when what is stored cannot be gone on with, by its reason: [ReasonAhead], [ReasonRecreated] or [ReasonStore]. True drops
-	// all that is stored of the shard and builds it anew from the projection's start. Nil means false: the shard stops.
+	// all that is stored of the shard and builds it anew from the projection's start; false stops the shard. Nil means what the definition says, see
+	// the option of the same name.
 	OnUnfit func(ctx context.Context, shard Shard, reason string) bool
 
 	// MaxLetters bounds what lies aside in one shard: when there are as many letters, waiting ones included, the shard stops instead of putting

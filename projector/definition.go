@@ -35,6 +35,8 @@ type Definition struct {
 	targets    []TargetTopic // topics outside that it writes to
 	erased     func(ctx context.Context, tx any, e SubjectErased) error
 	erasedRows ErasedRow
+	folds      bool     // its rows are a fold of the journals and nothing else: it is a view
+	unfit      *Outcome // see OnUnfit; nil: by folds
 	faults     []error
 }
 
@@ -165,7 +167,7 @@ func (d *Definition) Validate(prefix string) error {
 		}),
 			"After: position %v is in no journal it reads", p)
 	}
-	faults = append(append(faults, d.policyFaults()...), d.targetFaults()...)
+	faults = slices.Concat(faults, d.policyFaults(), d.targetFaults(), d.unfitFaults())
 	return errors.Join(faults...)
 }
 

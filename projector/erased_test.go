@@ -169,7 +169,7 @@ func TestErasuresReachEveryShard(t *testing.T) {
 		wantState(t, runner, 0, projector.Live, "")
 		wantState(t, runner, 1, projector.Live, "")
 		r.wantRows(0, "a:1")
-		pass(2*time.Second)
+		pass(2 * time.Second)
 		if done, err := o.Erased("texts", "e1"); err != nil || !slices.Equal(done, []int32{0, 1}) {
 			t.Fatalf("done: %v, %v", done, err)
 		}

@@ -87,3 +87,17 @@ func Handle(ctx context.Context, d *Definition, tx any, ev *muster.Event) error 
 func EraseRows(tx any, codec muster.Codec, e SubjectErased, what ErasedRow) error {
 	return tx.(eraser).eraseSubject(codec, e, what)
 }
+
+// Hand is what the watchdog looks at.
+type Hand struct{ h hand }
+
+// Run runs fn as the function for an event.
+func (h *Hand) Run(ctx context.Context, ev *muster.Event, fn func()) {
+	h.h.context(ctx)
+	h.h.begin(ev)
+	fn()
+	h.h.end()
+}
+
+// Seen tells what is in hand.
+func (h *Hand) Seen() (typ string, at muster.Position, runs bool) { return h.h.seen(0) }

@@ -67,12 +67,25 @@ func (h *hand) overdue(state uint64) bool {
 	return true
 }
 
-// typ gives the type of the event in hand, empty where there is none.
-func (h *hand) typ() string {
-	if ev := h.event.Load(); ev != nil && h.state.Load()&handRuns != 0 {
-		return ev.Type
+// seen gives the type and the place of the event in hand, unless the function has returned, or is another one than that with the given number (0: any).
+// Events lie in memory that is used again: the worker cannot pass end while it is read here. The function's context ends.
+func (h *hand) seen(number uint64) (typ string, at muster.Position, runs bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for {
+		state := h.state.Load()
+		if state&handRuns == 0 || number != 0 && state>>2 != number {
+			return "", muster.Position{}, false
+		}
+		if state&handOver != 0 || h.state.CompareAndSwap(state, state|handOver) {
+			break
+		}
 	}
-	return ""
+	h.cancel(context.Canceled) // of no effect where the watchdog has ended it
+	ev := h.event.Load()
+	at = ev.Position()
+	at.Topic = strings.Clone(at.Topic)
+	return strings.Clone(ev.Type), at, true
 }
 
 // overrun is the error of a function that did not return in time.

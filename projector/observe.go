@@ -12,6 +12,7 @@ type Observe struct {
 	Fault     func(Fault)     // the target or the brokers failed; it is tried again
 	Abandoned func(Abandoned) // a function has not returned in time and is left behind
 	Released  func(Shard)     // the shard is given up
+	Anew      func(Anew)      // what is stored of a shard does not fit the journal and is dropped now, see [OnUnfit]
 }
 
 // Applied is one batch that was committed.

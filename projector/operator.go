@@ -240,7 +240,7 @@ func (o *Operator) put(ctx context.Context, key string, value []byte) error {
 }
 
 func (o *Operator) unwritable(err error) error {
-	return muster.Errorf(muster.Unavailable, "the control table cannot be written, so it is not known whether the order stands; give it again: %v", err)
+	return muster.Errorf(muster.Unavailable, "the control table cannot be written, so it is not known whether the order stands; when it can be, give it again: %v", err)
 }
 
 func (o *Operator) unreadable(err error) error {

@@ -95,8 +95,9 @@ func (d *Definition) policyFaults() []error {
 	}
 	for reason, p := range d.failures {
 		add(p.Tries < 0 || p.First < 0 || p.Top < 0 || p.Top > 0 && p.Top < p.First, "policy for %s: tries and pauses are not negative, and Top is not below First", reason)
-		add(p.Then > Ignore, "policy for %s: unknown outcome %d", reason, p.Then)
+		add(p.Then > Ignore && p.Then != Rebuild, "policy for %s: unknown outcome %d", reason, p.Then)
 		add(p.Then == Ignore && reason != ReasonUnknownType, "policy for %s: Ignore is for unknown types; use Skip, which leaves a dead letter", reason)
+		add(p.Then == Rebuild, "policy for %s: Rebuild is for OnUnfit; use Park, Skip or Stop", reason)
 		add(p.Then == Park && reason == ReasonBadRecord, "policy for %s: such a record has no key to park; use Stop or Skip", reason)
 	}
 	return faults

@@ -139,14 +139,20 @@ func (r *rig) rows(n int32) map[string]string { return r.target.Rows(r.shard(n))
 
 func (r *rig) wantRows(n int32, want ...string) {
 	r.t.Helper()
+	rows := textRows(want...)
+	if got := r.rows(n); !maps.Equal(got, rows) {
+		r.t.Fatalf("shard %d has rows %q, want %q", n, got, rows)
+	}
+}
+
+// textRows makes rows of "aggregate:texts".
+func textRows(want ...string) map[string]string {
 	rows := map[string]string{}
 	for _, w := range want {
 		id, texts, _ := strings.Cut(w, ":")
 		rows[id] = texts + " "
 	}
-	if got := r.rows(n); !maps.Equal(got, rows) {
-		r.t.Fatalf("shard %d has rows %q, want %q", n, got, rows)
-	}
+	return rows
 }
 
 // config gives one for an instance over the rig's ports.

@@ -226,6 +226,7 @@ func (s *Store) numberLocked(batch *pebble.Batch, sh *storeShard) error {
 
 // renumber begins a shard anew, under another number, so that nothing of what lies under the old one is seen again. The caller holds commit.
 func (s *Store) renumber(sh *storeShard, reason string, cause error) error {
+	s.rebuilt(StoreRebuilt{Projection: sh.id.projection, Generation: sh.id.generation, Shard: sh.id.number, Reason: reason, Cause: cause})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	batch := s.db.NewBatch()
@@ -239,7 +240,6 @@ func (s *Store) renumber(sh *storeShard, reason string, cause error) error {
 	sh.damaged.Store(false)
 	s.log.Error("rows of a view cannot be used and were given up; they are built anew from the journals",
 		"projection", sh.id.projection, "shard", sh.id.number, "generation", sh.id.generation, "reason", reason, "error", cause)
-	s.rebuilt(StoreRebuilt{Projection: sh.id.projection, Shard: sh.id.number, Reason: reason, Cause: cause})
 	return nil
 }
 

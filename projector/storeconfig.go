@@ -45,7 +45,7 @@ type StoreConfig struct {
 // store.
 type StoreObserve struct {
 	Committed func(StoreCommitted) // after each batch
-	Rebuilt   func(StoreRebuilt)   // rows were given up, for a reason
+	Rebuilt   func(StoreRebuilt)   // rows are given up, for a reason; of a shard it is called before they go
 	Failed    func(error)          // the store has failed for good; called once
 }
 
@@ -61,6 +61,7 @@ type StoreCommitted struct {
 // StoreRebuilt says that rows were given up, so that they are built anew from the journals.
 type StoreRebuilt struct {
 	Projection string // name@version; empty for the whole store
+	Generation int
 	Shard      int32
 	Reason     string // one of the Rebuilt constants
 	MovedTo    string // where the old directory lies now; of the whole store only

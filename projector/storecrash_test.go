@@ -16,7 +16,11 @@ func TestStorePowerCut(t *testing.T) {
 	whole := openStore(t, projector.StoreConfig{Views: []projector.AnyView{fresh}})
 	noError(t, killRun(t.Context(), whole, fresh, func(string, int) {}))
 	want := everything(t, fresh, whole)
-	for seed := range uint64(4) {
+	seeds := uint64(4)
+	if testing.Short() {
+		seeds = 1
+	}
+	for seed := range seeds {
 		rng := rand.New(rand.NewPCG(seed, 5))
 		disk := vfs.NewCrashableMem()
 		v := killView()

@@ -52,6 +52,7 @@ const (
 // NewView begins a view. Give it functions with [On] and [OnOthers].
 func NewView[V any](name string, opts ...Option) *View[V] {
 	v := &View[V]{definition: NewDefinition(name, opts...), shape: shapeOf[V]()}
+	v.folds = true
 	if err := v.value.Check(); err != nil {
 		v.faultf("rows: %v", err)
 	}

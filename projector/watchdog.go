@@ -59,11 +59,14 @@ func (s *watch) look(ctx context.Context, w *worker, now time.Time, deadline tim
 		}
 	case !s.over.IsZero() && now.Sub(s.over) >= w.r.config.Grace:
 		s.over = time.Time{}
-		ev := w.hand.event.Load()
+		typ, at, runs := w.hand.seen(s.number)
+		if !runs {
+			return // in the nick of time
+		}
 		w.held.replace(ctx, w, &stopped{
-			reason: ReasonDeadline, at: ev.Position(), typ: ev.Type,
+			reason: ReasonDeadline, at: at, typ: typ,
 			err: fmt.Errorf("projection %s: the function for %s has not returned %v after its deadline of %v, and its goroutine is left behind; make it heed its context, then resume the shard or skip the event",
-				w.shard, ev.Type, w.r.config.Grace, deadline),
+				w.shard, typ, w.r.config.Grace, deadline),
 		})
 	}
 }

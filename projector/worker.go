@@ -246,7 +246,7 @@ func (w *worker) abandon(ctx context.Context, reason string) bool {
 	if h != nil {
 		h.Release()
 	}
-	typ := w.hand.typ()
+	typ, _, _ := w.hand.seen(0)
 	w.r.config.Logger.ErrorContext(ctx, "a function has not returned long after its context ended, and its goroutine is left behind; it can commit nothing any more; make it heed its context",
 		"projection", w.shard.Projection, "shard", w.shard.Number, "type", typ, "reason", reason)
 	if abandoned := w.r.config.Observe.Abandoned; abandoned != nil {

@@ -161,9 +161,6 @@ func (s *spans) find(stage muster.Stage, group, name, link string) *oneSpan {
 // One trace: the call of a handler in one group, which calls and writes to another; events and batches belong to it.
 func TestTraceThroughTwoGroups(t *testing.T) { traceThrough(t, kafkatest.Brokers(t)) }
 
-// The same on Apache Kafka.
-func TestTraceThroughTwoGroupsOnKafka(t *testing.T) { traceThrough(t, realBrokers(t)) }
-
 func traceThrough(t *testing.T, brokers []string) {
 	st := newStage(t, brokers, 2)
 	desk := muster.NewGroup(kafkatest.UniqueName(t, "desk"), muster.Partitions(2))

@@ -31,7 +31,9 @@ func (o *owner) replayFrom(ctx context.Context, p int32, at journal.Checkpoint, 
 	if r.check {
 		from = at.LastAt
 	}
-	next, err := consumer.ReadJournal(ctx, o.reader, p, from, end, func(events []muster.Event) error { return r.take(ctx, events) },
+	reader := o.reader
+	reader.Recycle = true // a Folding keeps nothing of events
+	next, err := consumer.ReadJournal(ctx, reader, p, from, end, func(events []muster.Event) error { return r.take(ctx, events) },
 		func(stuckAt int64) { o.unblock(ctx, p, stuckAt) })
 	o.metrics.replayed.WithLabelValues(o.group.Name()).Add(float64(r.read))
 	if errors.Is(err, errDiverged) {

@@ -21,7 +21,7 @@ func TestOpenTransactionOfDeadInstance(t *testing.T) {
 	r := newRun(t, realBrokers(t), 2, 1)
 	registry := prometheus.NewRegistry()
 	took, lines := r.takeOverBehind(r.group.Name()+"/ghost/0/0", time.Minute, registry)
-	if took > 15*time.Second {
+	if took > 45*time.Second {
 		t.Errorf("served after %v; the transaction of a dead instance should have been fenced", took)
 	}
 	if n := total(t, registry, "muster_fenced_leftovers_total", nil); n != 1 {
@@ -36,8 +36,8 @@ func TestOpenTransactionOfStranger(t *testing.T) {
 	id := r.group.Name() + "-reports"
 	registry := prometheus.NewRegistry()
 	took, lines := r.takeOverBehind(id, timeout, registry)
-	if took < time.Second || took > timeout+10*time.Second {
-		t.Errorf("served after %v, although the transaction ended after %v", took, timeout)
+	if took < timeout {
+		t.Errorf("served %v after the transaction was opened, although it ended after %v", took, timeout)
 	}
 	if !strings.Contains(lines, "foreign producer") || !strings.Contains(lines, id) {
 		t.Errorf("the log does not name the open transaction %s:\n%s", id, lines)
@@ -48,7 +48,7 @@ func TestOpenTransactionOfStranger(t *testing.T) {
 }
 
 // takeOverBehind lets an owner die with its last commit behind an open transaction, and another one, without state, take over. It gives the
-// time from the end of the first one's session until the second one serves, and what that one logged.
+// time from before the transaction was opened until the second one serves, and what that one logged.
 func (r *run) takeOverBehind(id string, timeout time.Duration, registry *prometheus.Registry) (time.Duration, string) {
 	t := r.t
 	t.Helper()
@@ -59,6 +59,7 @@ func (r *run) takeOverBehind(id string, timeout time.Duration, registry *prometh
 	})
 	first.await("ready")
 	r.give(before, 1)
+	opened := time.Now()
 	r.leaveOpen(id, kafka.Partition(before[0].aggregate, r.group.Partitions()), timeout)
 	hidden := order{id: "hidden", aggregate: before[0].aggregate, events: 3}
 	if _, err := r.add.Send(t.Context(), r.callers[0].Client(), hidden.aggregate, appendix{Command: hidden.id, Events: hidden.events},
@@ -72,9 +73,8 @@ func (r *run) takeOverBehind(id string, timeout time.Duration, registry *prometh
 	var lines logLines
 	cfg := r.ownerConfig("two", t.TempDir())
 	cfg.Logger, cfg.Metrics = lines.logger(), registry
-	began := time.Now()
 	start(t, cfg, r.owner())
-	took := time.Since(began)
+	took := time.Since(opened)
 	t.Logf("served after %v", took.Round(time.Millisecond))
 	r.give(append(before, hidden), 4)
 	r.give(r.orders(20, 4), 4)
@@ -105,7 +105,7 @@ func TestOpenTransactionBesideOwner(t *testing.T) {
 	r.leaveOpen(r.group.Name()+"/ghost/0/0", kafka.Partition("acc-0", r.group.Partitions()), time.Minute)
 	began := time.Now()
 	r.give(r.orders(20, 4), 4)
-	if took := time.Since(began); took > 15*time.Second {
+	if took := time.Since(began); took > 45*time.Second {
 		t.Errorf("the commands behind the open transaction were answered after %v", took)
 	}
 	if n := total(t, registry, "muster_suspensions_total", map[string]string{"reason": "foreign-writer"}); n < 1 {

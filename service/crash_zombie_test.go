@@ -67,6 +67,25 @@ func TestZombie(t *testing.T) {
 	}
 }
 
+// dismiss ends the membership of an instance that is dead, and whose session goes on.
+func (r *run) dismiss(instance string) {
+	r.t.Helper()
+	ctx, cancel := contextFor(r.t)
+	defer cancel()
+	client, err := kgo.NewClient(kgo.SeedBrokers(r.brokers...))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer client.Close()
+	left, err := kadm.NewClient(client).LeaveGroup(ctx, kadm.LeaveGroup(r.group.Name()).InstanceIDs(instance))
+	if err == nil {
+		err = left.Error()
+	}
+	if err != nil {
+		r.t.Fatalf("dismiss %s: %v", instance, err)
+	}
+}
+
 // awaitMembers returns when exactly these instances are in the consumer group and nobody is rebalancing.
 func (r *run) awaitMembers(want ...string) {
 	r.t.Helper()

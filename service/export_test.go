@@ -58,3 +58,6 @@ func OpenOutward(ctx context.Context, cfg OutwardConfig, d *projector.Definition
 
 // NewControl gives the control table of a service over the topic of a table.
 func NewControl(t *consumer.Table) projector.Control { return control{t} }
+
+// LocalQueries reads what this instance may serve: what other instances and [Service.Views] get of it.
+func (s *Service) LocalQueries() projector.Reader { return s.queries.local }

@@ -72,7 +72,7 @@ func (st *stage) until(what string, holds func() bool) {
 
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	until(t, what, 30*time.Second, holds)
+	until(t, what, patience, holds)
 }
 
 func until(t *testing.T, what string, patience time.Duration, holds func() bool) {

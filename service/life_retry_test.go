@@ -168,7 +168,7 @@ func TestRetryIsTakenOver(t *testing.T) {
 	})
 	began := time.Now()
 	s.end()
-	if took := time.Since(began); took > 10*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("it ended after %v; waiting commands are no reason to stay", took)
 	}
 	r.there.Store(true)

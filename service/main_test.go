@@ -26,5 +26,8 @@ func TestMain(m *testing.M) {
 	if text := os.Getenv(storyVariable); text != "" {
 		os.Exit(storyWorker(text))
 	}
+	if text := os.Getenv(scribeVariable); text != "" {
+		os.Exit(scribe(text))
+	}
 	goleak.VerifyTestMain(m)
 }

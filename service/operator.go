@@ -19,6 +19,9 @@ func (s *Service) openOperator(ctx context.Context, parts []projector.Part) (err
 	if s.control, err = consumer.OpenTable(ctx, s.cfg.connection(), s.controlTopic(), s.log); err != nil {
 		return err
 	}
+	if err := (control{s.control}).begin(ctx, s.clock.Now()); err != nil {
+		return err
+	}
 	definitions := make([]*projector.Definition, 0, len(parts))
 	for _, p := range parts {
 		definitions = append(definitions, p.Definition())

@@ -12,8 +12,7 @@ import (
 )
 
 // A publisher with the rights that docs/security.md lists beside those for reading, and no more.
-func TestSecuredPublisher(t *testing.T) {
-	cluster := kafkatest.RealSecured(t, map[string]string{"publisher": "publisher-secret"})
+func securedPublisher(t *testing.T, cluster *kafkatest.Secured) {
 	cluster.Allow("User:publisher",
 		"Read topic checkpoints.workers", "Write topic checkpoints.workers", "DescribeConfigs topic checkpoints.workers", "Create topic checkpoints.workers",
 		"Write transactional-id workers/projections/*", "Write topic public", "DescribeConfigs topic public", "Create topic public")

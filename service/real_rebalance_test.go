@@ -2,11 +2,12 @@ package service_test
 
 import (
 	"fmt"
+	"os"
 	"testing"
 )
 
-// Three owners leave and come back in turn, 100 changes of the membership (20 with -short), while callers ask and retry: they see no error, nothing is lost
-// or doubled, and the order holds.
+// Three owners leave and come back in turn, 20 changes of the membership, 100 with MUSTER_SOAK, while callers ask and retry: they see no error,
+// nothing is lost or doubled, and the order holds.
 func TestRebalanceUnderLoad(t *testing.T) {
 	r := newRun(t, anyBrokers(t), 12, 2)
 	dirs := []string{t.TempDir(), t.TempDir(), t.TempDir()}
@@ -15,12 +16,12 @@ func TestRebalanceUnderLoad(t *testing.T) {
 		owners[i] = start(t, r.ownerConfig(fmt.Sprintf("owner-%d", i), dirs[i]), r.owner())
 	}
 	stop := r.steady(12, 40)
-	changes := 50
-	if testing.Short() {
-		changes = 10
+	turns := 10
+	if os.Getenv("MUSTER_SOAK") != "" {
+		turns = 50
 	}
-	for change := range changes {
-		i := change % len(owners)
+	for turn := range turns {
+		i := turn % len(owners)
 		owners[i].end() // leaves
 		r.awaitAnswers(30)
 		owners[i] = start(t, r.ownerConfig(fmt.Sprintf("owner-%d", i), dirs[i]), r.owner()) // joins, and has partitions again

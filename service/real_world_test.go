@@ -43,10 +43,7 @@ func onKafka() bool {
 // realBrokers gives brokers that are Apache Kafka: the shared ones, or one for this test.
 func realBrokers(t *testing.T) []string {
 	t.Helper()
-	if os.Getenv(kafkatest.BrokersVariable) != "" {
-		return kafkatest.Brokers(t)
-	}
-	return kafkatest.Real(t).Addresses()
+	return kafkatest.RealBrokers(t)
 }
 
 // anyBrokers gives real brokers where there are some, else the embedded one.

@@ -24,9 +24,6 @@ func (st *stage) asked(by *running, id string) muster.Result[account] {
 // store, which loses refusals only. While no owner runs, it is pending.
 func TestResultOutlivesItsCaller(t *testing.T) { resultOutlives(t, kafkatest.Brokers(t)) }
 
-// The same on Apache Kafka.
-func TestResultOutlivesItsCallerOnKafka(t *testing.T) { resultOutlives(t, realBrokers(t)) }
-
 func resultOutlives(t *testing.T, brokers []string) {
 	st := newStage(t, brokers, 2)
 	caller := st.config()

@@ -147,6 +147,11 @@ func (s *Service) Healthy() error {
 	if err := s.unstopped(); err != nil {
 		return err
 	}
+	if s.control != nil {
+		if err := s.control.Failure(); err != nil {
+			return err
+		}
+	}
 	for _, p := range s.Projections() {
 		if p.State == projector.Stopped {
 			return fmt.Errorf("projection %s: shard %d: %w (%s)", p.Projection, p.Shard, errStopped, p.Reason)

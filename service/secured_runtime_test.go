@@ -24,8 +24,8 @@ func refusedNow(r *running, text string) func() bool {
 func readyNow(r *running) func() bool { return func() bool { return r.Ready() == nil } }
 
 // The password is changed at the brokers while owner and caller run: both say so, and go on when they have the new one.
-func TestSecuredPasswordRotation(t *testing.T) {
-	s := newSecured(t)
+func securedPasswordRotation(t *testing.T, cluster *kafkatest.Secured) {
+	s := newSecured(t, cluster)
 	dir, log, registry := t.TempDir(), &logLines{}, prometheus.NewRegistry()
 	ofOwner, ofCaller := filepath.Join(dir, "owner"), filepath.Join(dir, "caller")
 	keep(t, ofOwner, "owner-secret\n")
@@ -65,8 +65,8 @@ func TestSecuredPasswordRotation(t *testing.T) {
 }
 
 // A certificate in a file is replaced while the owner runs: the next connections show the new one. One that brokers do not take is told.
-func TestSecuredCertificateReload(t *testing.T) {
-	s := newSecured(t)
+func securedCertificateReload(t *testing.T, cluster *kafkatest.Secured) {
+	s := newSecured(t, cluster)
 	dir, soon := t.TempDir(), time.Now().Add(time.Hour)
 	certificate, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	put := func(c kafkatest.Certificate) { keep(t, key, c.Key); keep(t, certificate, c.Chain) }
@@ -97,8 +97,8 @@ func TestSecuredCertificateReload(t *testing.T) {
 }
 
 // Every right of the documented set is needed: without it, Open fails, or the log says what is missing, with operation and resource.
-func TestSecuredMissingRights(t *testing.T) {
-	s := newSecured(t)
+func securedMissingRights(t *testing.T, cluster *kafkatest.Secured) {
+	s := newSecured(t, cluster)
 	group := s.group.Name()
 	replies := "replies." + s.owning
 	owning := func() (log *logLines, err error) {
@@ -131,8 +131,8 @@ func TestSecuredMissingRights(t *testing.T) {
 }
 
 // A right that is taken away while the service works: the log names it, and the work goes on when it is back.
-func TestSecuredRightTakenAway(t *testing.T) {
-	s := newSecured(t)
+func securedRightTakenAway(t *testing.T, cluster *kafkatest.Secured) {
+	s := newSecured(t, cluster)
 	group := s.group.Name()
 	log := &logLines{}
 	owning := s.as("owner", kafka.ScramSHA256)

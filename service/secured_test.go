@@ -60,10 +60,31 @@ type secured struct {
 	owning, calling string // names of the services
 }
 
-func newSecured(t *testing.T) *secured {
+// TestSecured runs all of them on one cluster. Each has topics of its own; the passwords are set anew.
+func TestSecured(t *testing.T) {
+	cluster := kafkatest.RealSecured(t, map[string]string{
+		"owner": "owner-secret", "caller": "caller-secret", "publisher": "publisher-secret",
+	})
+	for _, part := range []struct {
+		name string
+		test func(*testing.T, *kafkatest.Secured)
+	}{
+		{"Line", securedLine},
+		{"Refusals", securedRefusals},
+		{"MissingRights", securedMissingRights},
+		{"RightTakenAway", securedRightTakenAway},
+		{"PasswordRotation", securedPasswordRotation},
+		{"Publisher", securedPublisher},
+		{"CertificateReload", securedCertificateReload}, // restarts the broker
+	} {
+		t.Run(part.name, func(t *testing.T) { part.test(t, cluster.For(t)) })
+	}
+}
+
+func newSecured(t *testing.T, cluster *kafkatest.Secured) *secured {
 	t.Helper()
 	s := &secured{
-		Secured: kafkatest.RealSecured(t, map[string]string{"owner": "owner-secret", "caller": "caller-secret"}), t: t,
+		Secured: cluster, t: t,
 		bank: newBank(t, muster.Partitions(2)), owning: kafkatest.UniqueName(t, "bank"), calling: kafkatest.UniqueName(t, "desk"),
 	}
 	s.Password("owner", "owner-secret")
@@ -113,8 +134,8 @@ func (s *secured) pay(caller *running, id string) error {
 }
 
 // The whole line with every mechanism, each side with the documented rights and no more.
-func TestSecuredLine(t *testing.T) {
-	s := newSecured(t)
+func securedLine(t *testing.T, cluster *kafkatest.Secured) {
+	s := newSecured(t, cluster)
 	soon := time.Now().Add(time.Hour)
 	for name, sides := range map[string][2]service.Config{
 		"SCRAM-SHA-256": {s.as("owner", kafka.ScramSHA256), s.as("caller", kafka.ScramSHA256)},
@@ -141,7 +162,7 @@ func TestSecuredLine(t *testing.T) {
 // open tells how Open fails.
 func open(t *testing.T, c service.Config, parts ...service.Part) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := contextFor(t)
 	defer cancel()
 	opened, err := service.Open(ctx, c, parts...)
 	if err == nil {
@@ -155,8 +176,8 @@ func open(t *testing.T, c service.Config, parts ...service.Part) error {
 }
 
 // Each wrong thing gives an error at Open that says what to change.
-func TestSecuredRefusals(t *testing.T) {
-	s := newSecured(t)
+func securedRefusals(t *testing.T, cluster *kafkatest.Secured) {
+	s := newSecured(t, cluster)
 	soon, past := time.Now().Add(time.Hour), time.Now().Add(-time.Minute)
 	change := func(c service.Config, f func(*kafka.Config)) service.Config { f(&c.Kafka); return c }
 	caller := s.as("caller", kafka.ScramSHA256)

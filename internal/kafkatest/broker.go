@@ -20,6 +20,7 @@ type Broker struct {
 	jars       string               // the directory with Kafka's jars
 	heap       string               // as Java takes it: 768m
 	attributes *syscall.SysProcAttr // how the process is tied to this one
+	brief      bool                 // it lives for a test: compiling it well would take longer than what it does
 
 	mu      sync.Mutex // guards process
 	process *process   // the latest one, possibly ended; nil before the first start
@@ -108,18 +109,7 @@ func (b *Broker) prepare(ctx context.Context, clusterID string, cluster []node, 
 	if err != nil {
 		return fmt.Errorf("kafkatest: %w", err)
 	}
-	arguments := []string{
-		"-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", filepath.Join(b.jars, "*"),
-		"kafka.tools.StorageTool", "format", "-t", clusterID, "-c", b.file("server.properties"),
-	}
-	if len(cluster) == 1 {
-		arguments = append(arguments, "--standalone")
-	}
-	command := exec.CommandContext(ctx, b.java, arguments...)
-	if said, err := command.CombinedOutput(); err != nil {
-		return fmt.Errorf("kafkatest: format broker %d: %w\n%s", b.id, err, tail(said))
-	}
-	return nil
+	return b.format(ctx, clusterID, data)
 }
 
 // start launches the process; it does not wait for the broker to answer.
@@ -135,10 +125,15 @@ func (b *Broker) startLocked() error {
 		return fmt.Errorf("kafkatest: %w", err)
 	}
 	defer log.Close() // the process has it open by itself
-	command := exec.Command(b.java, "-server", "-Xms"+b.heap, "-Xmx"+b.heap, "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
+	arguments := []string{
+		"-server", "-Xms" + b.heap, "-Xmx" + b.heap, "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
 		"-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent", "-Djava.awt.headless=true",
-		"-Dlog4j2.configurationFile="+b.file("log4j2.yaml"), "-cp", filepath.Join(b.jars, "*"),
-		"kafka.Kafka", b.file("server.properties"))
+		"-Dlog4j2.configurationFile=" + b.file("log4j2.yaml"), "-cp", filepath.Join(b.jars, "*"),
+	}
+	if b.brief {
+		arguments = append(arguments, "-XX:TieredStopAtLevel=1")
+	}
+	command := exec.Command(b.java, append(arguments, "kafka.Kafka", b.file("server.properties"))...)
 	command.Stdout, command.Stderr = log, log
 	command.SysProcAttr = b.attributes
 	started, err := launch(command)

@@ -28,10 +28,10 @@ type Cluster struct {
 // Start starts brokers and returns when all of them answer. ctx bounds the start only; the brokers run until [Cluster.Close] or, on Linux,
 // the end of this process. When Start fails, no process is left, and the error holds the end of the broker's log.
 func Start(ctx context.Context, config Config) (*Cluster, error) {
-	return start(ctx, config, owned())
+	return start(ctx, config, owned(), true)
 }
 
-func start(ctx context.Context, config Config, attributes *syscall.SysProcAttr) (*Cluster, error) {
+func start(ctx context.Context, config Config, attributes *syscall.SysProcAttr, brief bool) (*Cluster, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func start(ctx context.Context, config Config, attributes *syscall.SysProcAttr) 
 	for _, n := range nodes {
 		own := filepath.Join(dir, "node-"+strconv.Itoa(n.id))
 		heap := strconv.Itoa(config.heapMiB()) + "m"
-		c.brokers = append(c.brokers, &Broker{node: n, dir: own, java: program, jars: lib, heap: heap, attributes: attributes})
+		c.brokers = append(c.brokers, &Broker{node: n, dir: own, java: program, jars: lib, heap: heap, attributes: attributes, brief: brief})
 	}
 	if err := c.run(ctx, config, dir, nodes); err != nil {
 		return nil, errors.Join(err, c.Close())
@@ -75,7 +75,7 @@ func (c *Cluster) run(ctx context.Context, config Config, dir string, nodes []no
 		return err
 	}
 	begin := time.Now()
-	id := clusterID()
+	id := randomID()
 	config.logf("formatting %d node(s) of cluster %s under %s", len(nodes), id, dir)
 	if err := c.each(func(b *Broker) error { return b.prepare(ctx, id, nodes, config.Properties) }); err != nil {
 		return err
@@ -136,9 +136,9 @@ func (c *Cluster) each(step func(*Broker) error) error {
 	return errors.Join(faults...)
 }
 
-// clusterID makes a cluster id as Kafka writes it: 22 characters of base64, the first one no hyphen, which the format tool would take for an
+// randomID makes an id of a cluster or a directory as Kafka writes it: 22 characters of base64, the first one no hyphen, which the format tool would take for an
 // option.
-func clusterID() string {
+func randomID() string {
 	for {
 		random := uuid.New()
 		if id := base64.RawURLEncoding.EncodeToString(random[:]); id[0] != '-' {

@@ -32,7 +32,7 @@ func StartDetached(ctx context.Context, config Config) ([]string, error) {
 	}
 	switch {
 	case len(running) == 0:
-		cluster, err := start(ctx, config, detached())
+		cluster, err := start(ctx, config, detached(), false)
 		if err != nil {
 			return nil, err
 		}

@@ -5,7 +5,10 @@
 // A suite asks [Brokers] for addresses and [UniqueName] for names of its topics and groups, and does not ask what is behind them. By default
 // it is an embedded broker of the test's own; with MUSTER_BROKERS set it is the cluster named there, shared by all suites. A test that needs
 // to kill, stop or pause a broker asks [Real], which starts brokers for this test alone when MUSTER_KAFKA_REAL=1 is set and skips it
-// otherwise. `make test-kafka` sets both.
+// otherwise. `make test-kafka` sets both, and runs the packages whose tests import this one.
+//
+// A test that needs an embedded broker, because it injects faults into it, asks [Embedded]. With MUSTER_BROKERS set it is skipped: it has
+// nothing to say about those brokers.
 //
 // # The life of a real broker
 //
@@ -20,5 +23,7 @@
 // # Differences from a cluster in production
 //
 // Few partitions of the internal topics, no delay before the first rebalance, group sessions from one second, four seconds
-// instead of nine until a broker counts as dead, and expired transactions looked for every second instead of every ten. Everything else, above all what decides the time of a transaction, is Kafka's default.
+// instead of nine until a broker counts as dead, and expired transactions looked for every second instead of every ten. The broker of a test is compiled by the first of Java's compilers only,
+// which shortens its start by a third; those of `make kafka`, by which things are measured, are not. Everything else, above all what decides the
+// time of a transaction, is Kafka's default.
 package kafkatest

@@ -26,7 +26,7 @@ func Brokers(t testing.TB) []string {
 	if addresses := Split(os.Getenv(BrokersVariable)); len(addresses) > 0 {
 		return addresses
 	}
-	return Embedded(t, embedded.Config{}).Brokers()
+	return startEmbedded(t, embedded.Config{}).Brokers()
 }
 
 // Split takes a list of addresses apart, as it stands in MUSTER_BROKERS: separated by commas, with or without spaces.
@@ -40,9 +40,18 @@ func Split(list string) []string {
 	return addresses
 }
 
-// Embedded starts an embedded broker for this test, whatever the environment says: for tests that inject faults into it. It ends after the
-// test's other cleanups, not with the test's context, so that clients can still say goodbye.
+// Embedded starts an embedded broker for this test: for those that inject faults into it, or for other reasons touch no other. With
+// MUSTER_BROKERS set it skips the test, which would do once more, and slowly, what it does without. It ends after the test's other cleanups,
+// not with the test's context, so that clients can still say goodbye.
 func Embedded(t testing.TB, config embedded.Config) *embedded.Broker {
+	t.Helper()
+	if os.Getenv(BrokersVariable) != "" {
+		t.Skipf("uses an embedded broker only, and so would show nothing about the brokers in %s; it runs where that is not set", BrokersVariable)
+	}
+	return startEmbedded(t, config)
+}
+
+func startEmbedded(t testing.TB, config embedded.Config) *embedded.Broker {
 	t.Helper()
 	broker, err := embedded.Start(context.WithoutCancel(t.Context()), config)
 	if err != nil {
@@ -83,6 +92,16 @@ func RealWith(t testing.TB, config Config) *Cluster {
 		}
 	})
 	return cluster
+}
+
+// RealBrokers returns the addresses of brokers that are Apache Kafka: those in MUSTER_BROKERS, or one that [Real] starts for this test. As
+// with [Brokers], topics and groups need names from [UniqueName].
+func RealBrokers(t testing.TB) []string {
+	t.Helper()
+	if addresses := Split(os.Getenv(BrokersVariable)); len(addresses) > 0 {
+		return addresses
+	}
+	return Real(t).Addresses()
 }
 
 // UniqueName returns prefix, a hyphen and random characters: a name for a topic, group, service or transactional id that no other test on

@@ -50,6 +50,7 @@ func TestBrokersAreEmbeddedOtherwise(t *testing.T) {
 }
 
 func TestEmbeddedOutlivesTheContextOfItsTest(t *testing.T) {
+	t.Setenv(kafkatest.BrokersVariable, "")
 	var broker *embedded.Broker
 	t.Run("test", func(t *testing.T) {
 		broker = kafkatest.Embedded(t, embedded.Config{Brokers: 2})
@@ -63,6 +64,21 @@ func TestEmbeddedOutlivesTheContextOfItsTest(t *testing.T) {
 		})
 	})
 	<-broker.Done()
+}
+
+// A test that asks for an embedded broker runs exactly where no other brokers are named, so that it runs in one of the two.
+func TestEmbeddedSkipsWhereOtherBrokersAreNamed(t *testing.T) {
+	for brokers, want := range map[string]bool{"": true, "one:9092": false} {
+		t.Setenv(kafkatest.BrokersVariable, brokers)
+		went := false
+		t.Run("asks", func(t *testing.T) {
+			defer func() { went = !t.Skipped() }()
+			kafkatest.Embedded(t, embedded.Config{})
+		})
+		if went != want {
+			t.Errorf("with brokers %q the test went on: %t, want %t", brokers, went, want)
+		}
+	}
 }
 
 func TestRealSkipsUnlessAskedFor(t *testing.T) {

@@ -71,16 +71,12 @@ func properties(n node, cluster []node, data string, more map[string]string) str
 		// 128 MiB for the cleaner's map would be a sixth of the heap.
 		"log.cleaner.dedupe.buffer.size": strconv.Itoa(16 << 20),
 	}
-	if len(cluster) == 1 {
-		set["controller.quorum.bootstrap.servers"] = n.controllerAddress()
-	} else {
-		// Static voters: each node finds the same quorum without a first one that the others join.
-		voters := make([]string, len(cluster))
-		for i, v := range cluster {
-			voters[i] = fmt.Sprintf("%d@%s", v.id, v.controllerAddress())
-		}
-		set["controller.quorum.voters"] = strings.Join(voters, ",")
+	// Static voters: each node finds the same quorum without a first one that the others join, and what formatting writes names no address.
+	voters := make([]string, len(cluster))
+	for i, v := range cluster {
+		voters[i] = fmt.Sprintf("%d@%s", v.id, v.controllerAddress())
 	}
+	set["controller.quorum.voters"] = strings.Join(voters, ",")
 	maps.Copy(set, more)
 
 	var text strings.Builder

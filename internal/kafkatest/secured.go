@@ -98,13 +98,20 @@ func jaas(module string, users map[string]string) string {
 	return text + ";"
 }
 
+// For gives the same cluster to another test, a part of the one it was started for: what cannot be done fails that one.
+func (s *Secured) For(t testing.TB) *Secured {
+	other := *s
+	other.t = t
+	return &other
+}
+
 // Admin is a client that may do everything.
 func (s *Secured) Admin() *kadm.Client { return s.admin }
 
 // Password makes a user of both SCRAM mechanisms, or gives one another password.
 func (s *Secured) Password(user, password string) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), probeLimit)
+	ctx, cancel := context.WithTimeout(s.t.Context(), readyLimit)
 	defer cancel()
 	for _, mechanism := range []kadm.ScramMechanism{kadm.ScramSha256, kadm.ScramSha512} { // a request may name a user once
 		change := kadm.UpsertSCRAM{User: user, Mechanism: mechanism, Iterations: 4096, Password: password}
@@ -121,7 +128,7 @@ func (s *Secured) Password(user, password string) {
 // Allow gives a principal, written "User:<name>", the rights; a resource name that ends with a star stands for all that begin so.
 func (s *Secured) Allow(principal string, rights ...Grant) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), probeLimit)
+	ctx, cancel := context.WithTimeout(s.t.Context(), readyLimit)
 	defer cancel()
 	for _, right := range rights {
 		done, err := s.admin.CreateACLs(ctx, right.builder().Allow(principal).AllowHosts())
@@ -139,7 +146,7 @@ func (s *Secured) Allow(principal string, rights ...Grant) {
 // Revoke takes a right away again.
 func (s *Secured) Revoke(principal string, right Grant) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), probeLimit)
+	ctx, cancel := context.WithTimeout(s.t.Context(), readyLimit)
 	defer cancel()
 	done, err := s.admin.DeleteACLs(ctx, right.builder().Allow(principal).AllowHosts())
 	gone := 0

@@ -116,6 +116,39 @@ func TestJarsAreFetchedOnce(t *testing.T) {
 	}
 }
 
+// Kafka's tool runs once; what it leaves serves every broker after that, with an id of its own cluster.
+func TestFormattedByToolOnce(t *testing.T) {
+	journal := fakes(t, fetches, `for last; do :; done
+case "$*" in *StorageTool*) echo levels > "$(sed -n 's/^log.dirs=//p' "$last")/bootstrap.checkpoint"; exit 0;; esac; exit 1`)
+	metas := map[string]bool{}
+	for range 3 {
+		dir := t.TempDir()
+		failedStart(t, kafkatest.Config{Dir: dir})
+		data := filepath.Join(dir, "node-0", "data")
+		if levels, err := os.ReadFile(filepath.Join(data, "bootstrap.checkpoint")); err != nil || string(levels) != "levels\n" {
+			t.Errorf("checkpoint %q, %v", levels, err)
+		}
+		if meta, err := os.ReadFile(filepath.Join(data, "meta.properties")); err == nil {
+			metas[string(meta)] = true
+			for _, want := range []string{"version=1\n", "node.id=0\n", "cluster.id=", "directory.id="} {
+				if !strings.Contains(string(meta), want) {
+					t.Errorf("meta.properties lacks %q:\n%s", want, meta)
+				}
+			}
+		}
+	}
+	if len(metas) != 2 {
+		t.Errorf("%d different meta.properties were written, want two; the tool writes the first", len(metas))
+	}
+	lines, err := os.ReadFile(journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Count(string(lines), "StorageTool"); got != 1 {
+		t.Errorf("the tool ran %d times, want 1:\n%s", got, lines)
+	}
+}
+
 func TestABrokerThatEndsAtOnceIsReportedWithItsLog(t *testing.T) {
 	fakes(t, fetches, `case "$*" in *StorageTool*) exit 0;; esac; echo the disk is upside down; exit 1`)
 	dir := t.TempDir()
@@ -195,7 +228,7 @@ func TestComposeFileStartsTheSameBroker(t *testing.T) {
 	for line := range strings.Lines(string(text)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		switch name {
-		case "listeners", "advertised.listeners", "controller.quorum.bootstrap.servers", "log.dirs":
+		case "listeners", "advertised.listeners", "controller.quorum.voters", "log.dirs":
 			continue // where they listen and write differs by nature
 		}
 		variable := "KAFKA_" + strings.ToUpper(strings.ReplaceAll(name, ".", "_")) + ": "

@@ -78,20 +78,24 @@ func (b *bank) model(pool *pgxpool.Pool, prefix string, before func(ctx context.
 }
 
 // runner makes one that holds all shards.
-func (b *bank) runner(ctx context.Context, p *postgres.Projection) (*projector.Runner, error) {
+func (b *bank) runner(ctx context.Context, p *postgres.Projection, change ...func(*projector.Config)) (*projector.Runner, error) {
 	target, err := p.Target(ctx, projector.Host{})
 	if err != nil {
 		return nil, err
 	}
-	return projector.Open(projector.Config{
+	c := projector.Config{
 		Definition: p.Definition(), Target: target, Journal: b.journal, RetryFirst: 10 * time.Millisecond, RetryTop: 100 * time.Millisecond,
-	})
+	}
+	for _, change := range change {
+		change(&c)
+	}
+	return projector.Open(c)
 }
 
 // start runs the model until the test ends or the function it gives is called.
-func (b *bank) start(t *testing.T, p *postgres.Projection) (*projector.Runner, func()) {
+func (b *bank) start(t *testing.T, p *postgres.Projection, change ...func(*projector.Config)) (*projector.Runner, func()) {
 	t.Helper()
-	runner, err := b.runner(t.Context(), p)
+	runner, err := b.runner(t.Context(), p, change...)
 	if err != nil {
 		t.Fatal(err)
 	}

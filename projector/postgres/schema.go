@@ -95,7 +95,7 @@ func (t *target) explain(ctx context.Context, about string, err error) error {
 		return fmt.Errorf("projection %s: PostgreSQL does not let %q %s: %w; as the owner of the tables run: GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %q; where they do not exist yet also: GRANT CREATE ON SCHEMA %s TO %q, or create them by hand, see Statements",
 			t.projection, t.user(), about, err, strings.Join(t.tables.All(), ", "), t.user(), t.where(), t.user())
 	case is && pg.Code == "25006":
-		return fmt.Errorf("projection %s: cannot %s: %w; the pool is connected to a standby: add target_session_attrs=read-write to its address", t.projection, about, err)
+		return fmt.Errorf("projection %s: cannot %s: %w; the server takes no writes, as a standby, or default_transaction_read_only is on: name the primary, with several servers add target_session_attrs=read-write to the address, or reset the setting", t.projection, about, err)
 	case is && pg.Code[:2] == "53":
 		return fmt.Errorf("projection %s: cannot %s: %w; the database server is out of room, memory or connections", t.projection, about, err)
 	case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):

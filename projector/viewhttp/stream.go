@@ -59,6 +59,7 @@ func (h *Handler) serveWatch(w http.ResponseWriter, r *http.Request) error {
 			s.reached, seen = known, known.positions()
 		}
 	}
+	s.lift(h.opts.Heartbeat)
 	ctx, cancel := context.WithTimeout(r.Context(), h.opts.WatchAge)
 	defer cancel()
 	err = func() error {
@@ -159,7 +160,7 @@ func (s *stream) write(at []muster.Position, text []byte) error {
 		}
 	}
 	out.Write(text)
-	_ = s.control.SetWriteDeadline(time.Now().Add(s.h.opts.WriteTimeout)) // not every writer has one
+	s.lift(0)
 	_, err := s.w.Write(out.Bytes())
 	if err == nil {
 		err = s.control.Flush()
@@ -168,7 +169,14 @@ func (s *stream) write(at []muster.Position, text []byte) error {
 		err = nil
 	}
 	s.broken = err
+	s.lift(s.h.opts.Heartbeat)
 	return err
+}
+
+// lift puts a deadline of the stream's own in the place of the server's WriteTimeout: for a write, and with a pause for the one behind it, since HTTP/2 ends
+// a stream whose deadline is over also where nothing is being written. A ReadTimeout needs nothing: it is over when the request is read.
+func (s *stream) lift(pause time.Duration) {
+	_ = s.control.SetWriteDeadline(time.Now().Add(pause + s.h.opts.WriteTimeout)) // not every writer has one
 }
 
 // finish ends the stream: with a plain error where nothing has been sent, else with an event.
