@@ -44,7 +44,9 @@ func (c *Codec) Forget(subject muster.SubjectRef) {
 
 // For gives a codec that opens nobody's parts but this subject's: those of others are withheld, as from one who has no right to them. It encodes as
 // this one does.
-func (c *Codec) For(subject muster.SubjectRef) muster.Revealer { return &onlyFor{c, SubjectRef(subject)} }
+func (c *Codec) For(subject muster.SubjectRef) muster.Revealer {
+	return &onlyFor{c, SubjectRef(subject)}
+}
 
 type onlyFor struct {
 	*Codec

@@ -84,7 +84,9 @@ func (h *erasureHouse) start(dir string, failpoint func(string), parts ...servic
 	}, parts...)
 }
 
-func (h *erasureHouse) ref(subject string) crypto.SubjectRef { return crypto.RefOf(h.secret, "", subject) }
+func (h *erasureHouse) ref(subject string) crypto.SubjectRef {
+	return crypto.RefOf(h.secret, "", subject)
+}
 
 func (h *erasureHouse) signsUp(s *running, id, name string, opts ...muster.CallOption) {
 	h.t.Helper()

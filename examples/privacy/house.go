@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/seed-3eec0498/muster/crypto"
@@ -65,7 +66,12 @@ func open(ctx context.Context, brokers []string) (h *house, err error) {
 	running, end := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)
 	go func() { done <- h.Run(running) }()
-	h.later(func() { end(); <-done })
+	h.later(func() {
+		end()
+		if err := <-done; err != nil {
+			fmt.Fprintln(os.Stderr, "privacy:", err)
+		}
+	})
 	if err := h.AwaitReady(ctx); err != nil {
 		return nil, errors.Join(err, ctx.Err())
 	}
