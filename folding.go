@@ -33,7 +33,7 @@ type Folding struct {
 	owned     *owned
 	all       bool // see RememberAll
 	bytes     int64
-	kind      string // type of the last event folded in
+	kind      string       // type of the last event folded in
 	touched   []lastFolded // since the last Cut, one for each resident
 	changes   Changes
 }

@@ -128,6 +128,9 @@ func (g *Group) DeadLetterTopic(prefix string) string { return prefix + g.name +
 // ReplyTopic gives the name of a service's reply topic under a prefix. "replies." stands first, because ACLs match by prefix.
 func ReplyTopic(prefix, service string) string { return prefix + "replies." + service }
 
+// ErasuresTopic gives the name of the topic with the erasure ledger of a key space, under a prefix.
+func ErasuresTopic(prefix, space string) string { return prefix + space + ".erasures" }
+
 // ControlTopic gives the name of the topic in which the instances of a service agree on its projections, under a prefix.
 func ControlTopic(prefix, service string) string { return prefix + "control." + service }
 

@@ -100,3 +100,12 @@ func (p *Processor) Forget(partition int32, states []StoredState) {
 		delete(o.old, states[i].AggregateID)
 	}
 }
+
+// ReadEvent decodes an event of the group as the fold would, and tells what is withheld of it. Unimplemented: the aggregate has no such event.
+func (b *Behaviour) ReadEvent(codec Codec, e *Event) (any, Redaction, error) {
+	evolve, known := b.evolver(e.Type)
+	if !known {
+		return nil, Redaction{}, refuse(Unimplemented, ReasonNoHandler, "group %s has no event %s; was it written by a newer build?", b.group.name, e.Type)
+	}
+	return evolve.event(codec, eventPlace(e), e.Payload)
+}

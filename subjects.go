@@ -14,6 +14,13 @@ type Attributor interface {
 	Subjects(dst []SubjectRef, data []byte) []SubjectRef
 }
 
+// Forgetter is a [Codec] that keeps keys at hand. Forget drops those of a subject: whoever needs one next asks the key store, and learns there that
+// it is destroyed.
+type Forgetter interface {
+	Codec
+	Forget(subject SubjectRef)
+}
+
 // noteSubjects notes whose data the payload of an event, or a state, of the aggregate holds.
 func (p *Processor) noteSubjects(r *resident, data []byte) {
 	if a, does := p.codec.(Attributor); does {

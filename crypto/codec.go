@@ -61,8 +61,9 @@ type scratch struct {
 	aad    []byte
 	keys   []*openKey
 	parts  []sealedPart
-	opened int   // parts
-	ends   []int // of these, in plain
+	opened int         // parts
+	ends   []int       // of these, in plain
+	only   *SubjectRef // nil: whoever's parts may be opened are
 	whole  []byte
 }
 
@@ -165,6 +166,10 @@ func (c *Codec) Decode(place muster.Place, data []byte, into any) error {
 
 // Reveal implements [muster.Revealer].
 func (c *Codec) Reveal(place muster.Place, data []byte, into any) (muster.Redaction, error) {
+	return c.revealFor(nil, place, data, into)
+}
+
+func (c *Codec) revealFor(only *SubjectRef, place muster.Place, data []byte, into any) (muster.Redaction, error) {
 	if !isSealed(data) {
 		return muster.Redaction{}, c.inClear(place, data, into)
 	}
@@ -174,7 +179,9 @@ func (c *Codec) Reveal(place muster.Place, data []byte, into any) (muster.Redact
 	}
 	s := c.pool.Get().(*scratch)
 	defer c.pool.Put(s)
+	s.only = only
 	redaction, err := c.reveal(s, p, place, data, into)
+	s.only = nil
 	if err != nil {
 		if f, ok := errors.AsType[*Fault](err); ok {
 			c.cfg.Observe.fault(f)

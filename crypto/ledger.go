@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // Ledger is the record of all erasures of a key space, shared by every process: who asked for what, what was destroyed, who has acknowledged it.
@@ -75,7 +77,7 @@ func (l *Ledger) append(ctx context.Context, draft func(b *ledgerBook) (*ledgerR
 			return fmt.Errorf("erasure ledger: %w", err)
 		}
 		hash := hashOf(value)
-		_, appending := l.log.Append(ctx, hash, value)
+		_, appending := l.log.Append(ctx, uuid.NewString(), value)
 		if err := l.sync(ctx); err != nil {
 			return errors.Join(appending, err)
 		}

@@ -10,7 +10,7 @@ import (
 // partition, `<key space>.erasures`, in another failure domain than the key store.
 type LedgerLog interface {
 	// Append adds a record and gives its number; later ones have higher numbers. It is durable when this returns. After an error the record may
-	// be there or not. A key is never used twice for different values.
+	// be there or not. A key is never used twice.
 	Append(ctx context.Context, key string, value []byte) (number int64, err error)
 	// Read calls f with every record numbered from or higher, in order, up to the end of the log as of this call at least, until f returns an error,
 	// and returns that. The value must not be changed.

@@ -11,8 +11,8 @@ import (
 )
 
 // A record of the erasure ledger is one JSON object. Its hash is SHA-256 over its bytes as they lie in the log, so no canonical form is needed;
-// "prev" is the hash of the record before it, and so on back to the first, whose prev is empty. Its key in the log is its own hash, so that no
-// compaction takes one record for a newer form of another.
+// "prev" is the hash of the record before it, and so on back to the first, whose prev is empty. Its key in the log is a UUID of its own, so that
+// no compaction takes one record for a newer form of another, or a second append of the same bytes for the first.
 //
 //	format   1
 //	kind     requested | keys-destroyed | propagating | acknowledged | purged | unrecoverable | reinstated | exported | joined | left

@@ -2,7 +2,6 @@ package crypto
 
 import (
 	"errors"
-	"slices"
 
 	"github.com/seed-3eec0498/muster"
 )
@@ -65,6 +64,10 @@ func (c *Codec) openParts(s *scratch, e *envelope, place *muster.Place) (shredde
 		if err != nil {
 			return nil, nil, err
 		}
+		if s.only != nil && p.ref != *s.only {
+			denied = append(denied, p.ref)
+			continue
+		}
 		k, err := c.ring.opening(&p.ref, h.keyID())
 		switch {
 		case err == nil:
@@ -100,18 +103,4 @@ func (c *Codec) Likeness(dst, data []byte) []byte {
 		dst = append(dst, e.parts[i].ref[:]...)
 	}
 	return append(dst, e.clear...)
-}
-
-// Subjects implements [muster.Attributor].
-func (c *Codec) Subjects(dst []muster.SubjectRef, data []byte) []muster.SubjectRef {
-	var e envelope
-	if !isSealed(data) || e.parse(data, nil) != nil {
-		return dst
-	}
-	for i := range e.parts {
-		if ref := muster.SubjectRef(e.parts[i].ref); !slices.Contains(dst, ref) {
-			dst = append(dst, ref)
-		}
-	}
-	return dst
 }

@@ -68,6 +68,11 @@ func (a *Admin) EnsureKeys(ctx context.Context, space string, create bool) error
 	return a.as(EnsureKeys(ctx, a.client, a.cfg.Prefix, space, create))
 }
 
+// EnsureErasures is the function of that name.
+func (a *Admin) EnsureErasures(ctx context.Context, space string, create bool) error {
+	return a.as(EnsureErasures(ctx, a.client, a.cfg.Prefix, space, create))
+}
+
 // as adds to an error about a missing right whom it concerns.
 func (a *Admin) as(err error) error {
 	if deniedResource(err) == "" {

@@ -74,6 +74,21 @@ func EnsureControl(ctx context.Context, client *kgo.Client, prefix, service stri
 	return err
 }
 
+// EnsureErasures makes sure that the erasure ledger of a key space is there and right. With create, a missing one is made. Errors are as with
+// [EnsureGroup].
+func EnsureErasures(ctx context.Context, client *kgo.Client, prefix, space string, create bool) error {
+	spec := erasuresTopic(prefix, space)
+	if space == "" || !topicName(spec.name) {
+		return &muster.Error{
+			Code: muster.InvalidArgument,
+			Message: fmt.Sprintf("erasure ledger %q: give the key space a name of letters, digits, dots, dashes or underscores, 249 characters with what "+
+				"stands around it", spec.name),
+		}
+	}
+	_, err := ensure(ctx, client, []topicSpec{spec}, 1, create)
+	return err
+}
+
 // foundTopic is what the cluster says about one topic.
 type foundTopic struct {
 	spec       topicSpec

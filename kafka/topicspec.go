@@ -90,6 +90,15 @@ func controlTopic(prefix, service string) topicSpec {
 	}
 }
 
+// erasuresTopic is the erasure ledger of a key space: its one partition gives the records an order, and every record has a key of its own, so that
+// nothing is ever removed.
+func erasuresTopic(prefix, space string) topicSpec {
+	return topicSpec{
+		name: muster.ErasuresTopic(prefix, space), partitions: 1, cleanup: cleanupCompact,
+		settings: map[string]string{setDirtyRatio: "0.5", setUnclean: "false", setTombstones: millis(tombstoneLife)},
+	}
+}
+
 // creation gives all settings of a new topic with so many replicas.
 func (s *topicSpec) creation(replicas int16) map[string]*string {
 	all := map[string]*string{}

@@ -67,6 +67,9 @@ func (w *worker) erase(a *act) error {
 	if err != nil {
 		return err
 	}
+	if f, does := w.r.config.Codec.(muster.Forgetter); does {
+		f.Forget(e.Subject)
+	}
 	run := func(ctx context.Context, tx any, codec muster.Codec, _ *muster.Event) error {
 		if own, is := tx.(eraser); is {
 			if err := own.eraseSubject(codec, e, w.d.erasedRows); err != nil {

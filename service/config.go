@@ -37,6 +37,8 @@ type Config struct {
 	// Privacy seals personal data wherever it is kept, see package crypto: the service opens that codec around Codec, checks the declarations of
 	// all types in [Open], and closes it in the end. All services that share a group need the same keys. Nil means that nothing is sealed.
 	Privacy *crypto.Config
+	// Erasure has the service take part in erasures, see [Service.Privacy]. Nil: it does not.
+	Erasure *ErasureConfig
 	// Logger gets what an operator should know, never payloads or keys. Nil means silence.
 	Logger *slog.Logger
 	// Metrics is where the service's metrics are registered. Nil means nowhere.
@@ -147,6 +149,7 @@ func (c Config) Validate() error {
 	if err := c.ViewStore.config().Validate(); err != nil {
 		fault("ViewStore: %v", err)
 	}
+	faults = append(faults, c.Erasure.faults(c.Privacy)...)
 	for _, n := range []struct {
 		name       string
 		value, top int

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/crypto"
 	"github.com/seed-3eec0498/muster/journal"
 )
 
@@ -51,6 +52,8 @@ type metrics struct {
 	passes        *prometheus.HistogramVec
 	ignored       *prometheus.CounterVec
 	trimmed       *prometheus.CounterVec
+	erasures      *prometheus.GaugeVec
+	overdue       prometheus.Gauge
 }
 
 // stageBuckets are in seconds. They are close together from 1 to 50 ms, where a commit ends, so that the share of commits that took so much
@@ -94,7 +97,18 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 	m.passes = m.histogram("snapshot_seconds", "Time of one pass over a partition for snapshots, by result: complete, failed.", prometheus.ExponentialBuckets(1e-3, 2, 20), "group", "result")
 	m.ignored = m.counter("snapshots_ignored_total", "Recoveries that could not use the snapshots of a partition as they are, by reason.", "group", "reason")
 	m.trimmed = m.counter("trimmed_events_total", "Events removed from the journal behind a snapshot.", "group")
+	m.erasures = prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "muster", Name: "erasures", Help: "Erasures on the ledger of the key space, by state."}, []string{"state"})
+	m.overdue = prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "muster", Name: "erasures_overdue", Help: "Acknowledgements of erasures that are missing past their deadline."})
+	m.all = append(m.all, m.erasures, m.overdue)
 	return m
+}
+
+// erasing shows how far erasures are.
+func (m *metrics) erasing(counts map[crypto.ErasureState]int, missing int) {
+	for state := crypto.ErasureRequested; state <= crypto.ErasureUnrecoverable; state++ {
+		m.erasures.WithLabelValues(state.String()).Set(float64(counts[state]))
+	}
+	m.overdue.Set(float64(missing))
 }
 
 func (m *metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {

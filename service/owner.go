@@ -18,6 +18,7 @@ import (
 type owner struct {
 	cfg            Config
 	group          *muster.Group
+	behaviour      *muster.Behaviour
 	log            *slog.Logger
 	metrics        *metrics
 	clock          *clock

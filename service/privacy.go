@@ -2,140 +2,191 @@ package service
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/consumer"
 	"github.com/seed-3eec0498/muster/crypto"
+	"github.com/seed-3eec0498/muster/kafka"
 	"github.com/seed-3eec0498/muster/projector"
 )
 
-// openPrivacy puts the sealing codec in front of every payload, where it is wanted. What else uses the codec takes it from cfg.
-func (s *Service) openPrivacy(ctx context.Context) error {
-	if s.cfg.Privacy == nil {
+// Privacy erases and exports what the service and all others of its key space have of a person. Whoever may call it may destroy data for good and read
+// all of a person's: give it rights of its own. Its methods may be called by any goroutine; erasures are carried out while [Service.Run] runs.
+type Privacy struct {
+	s      *Service
+	config ErasureConfig
+	table  *consumer.Table // nil where the configuration brings a ledger
+	ledger *crypto.Ledger
+	eraser *crypto.Eraser
+	stir   chan struct{} // room for one: there may be something to do
+	told   map[string]bool
+}
+
+// Privacy gives control over erasures, nil without [Config.Erasure].
+func (s *Service) Privacy() *Privacy { return s.privacy }
+
+// openErasures opens the ledger and brings the key store up to it, before anything is read or written with a key.
+func (s *Service) openErasures(ctx context.Context) (err error) {
+	if s.cfg.Erasure == nil {
 		return nil
 	}
-	cfg := *s.cfg.Privacy
-	if cfg.Inner == nil {
-		cfg.Inner = s.cfg.Codec
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = s.log
-	}
-	own := cfg.Observe
-	faults := s.metrics.counter("privacy_faults_total", "Payloads that could not be sealed or opened, by reason.", "reason")
-	unwraps := s.metrics.histogram("privacy_unwrap_seconds", "Time in which a data key was opened.", prometheus.ExponentialBuckets(10e-6, 4, 10))
-	cfg.Observe.Fault = func(err error) {
-		faults.WithLabelValues(muster.PayloadFaultOf(err).Reason()).Inc()
-		if own.Fault != nil {
-			own.Fault(err)
+	p := &Privacy{s: s, config: s.cfg.Erasure.over(s.cfg.Privacy), stir: make(chan struct{}, 1), told: map[string]bool{}}
+	log := p.config.Ledger
+	if log == nil {
+		if p.table, err = s.erasuresTopic(ctx, p.config.KeySpace); err != nil {
+			return err
 		}
+		log = erasuresLog{p.table}
 	}
-	cfg.Observe.Unwrapped = func(took time.Duration) {
-		unwraps.WithLabelValues().Observe(took.Seconds())
-		if own.Unwrapped != nil {
-			own.Unwrapped(took)
-		}
+	s.privacy = p
+	if p.ledger, err = crypto.OpenLedger(ctx, log, s.cfg.Name+"/"+s.name, s.clock.Now); err != nil {
+		return fmt.Errorf("service %s: key space %s: %w", s.cfg.Name, p.config.KeySpace, err)
 	}
-	cfg.Observe.Watch = func(live bool, err error) {
-		s.watching(live, err)
-		if own.Watch != nil {
-			own.Watch(live, err)
-		}
-	}
-	codec, err := crypto.Open(ctx, cfg)
-	if err != nil {
-		return fmt.Errorf("service %s: Privacy: %w", s.cfg.Name, err)
-	}
-	s.privacy, s.cfg.Codec = codec, codec
-	s.privacyGauges()
-	return nil
-}
-
-// watching tells who waits for readiness that the keys are known, or are not any more.
-func (s *Service) watching(live bool, err error) {
-	s.board.touch()
-	if !live {
-		s.log.Warn("the key store is not watched, so nothing is known of keys destroyed from now on; trying again", "error", err)
-	}
-}
-
-// privacyReady tells whether what was destroyed lately is known.
-func (s *Service) privacyReady() error {
-	if s.privacy == nil || s.privacy.Stats().Live {
-		return nil
-	}
-	return errors.New("the key store is not watched yet")
-}
-
-func (s *Service) privacyGauges() {
-	for _, c := range []struct {
-		name, help string
-		read       func(crypto.Stats) int64
-	}{
-		{"privacy_key_hits_total", "Keys that were found in memory.", func(is crypto.Stats) int64 { return is.Hits }},
-		{"privacy_key_misses_total", "Keys that the key store was asked about.", func(is crypto.Stats) int64 { return is.Misses }},
-		{"privacy_keys_created_total", "Data keys made by this process.", func(is crypto.Stats) int64 { return is.Created }},
-		{"privacy_sealed_total", "Parts of payloads that were sealed.", func(is crypto.Stats) int64 { return is.Sealed }},
-		{"privacy_opened_total", "Parts of payloads that were opened.", func(is crypto.Stats) int64 { return is.Opened }},
-	} {
-		s.metrics.sum(c.name, c.help, func() float64 { return float64(c.read(s.privacy.Stats())) })
-	}
-	s.metrics.gauge("privacy_subjects", "Subjects whose keys are open in memory.", nil, func() float64 { return float64(s.privacy.Stats().Subjects) })
-	s.metrics.gauge("privacy_destroyed_keys", "Keys known to be destroyed.", nil, func() float64 { return float64(s.privacy.Stats().Destroyed) })
-	s.metrics.gauge("privacy_watch_behind_seconds", "For how long the key store has not been watched; 0 while it is.", nil, func() float64 {
-		if is := s.privacy.Stats(); !is.Live {
-			return is.Behind.Seconds()
-		}
-		return 0
+	p.eraser = crypto.NewEraser(crypto.EraserConfig{
+		Ledger: p.ledger, Keys: p.config.Keys, Ticks: p.config.Ticks, Gone: p.config.Gone, Patience: p.config.Patience, Now: s.clock.Now,
+		Failpoint: s.cfg.failpoint,
 	})
-}
-
-// checkTypes asks the codec about the Go types of everything the service reads or writes.
-func (s *Service) checkTypes(behaviours []*muster.Behaviour, subscriptions []*muster.Subscription, projections []projector.Part) error {
-	codec := s.cfg.codec()
-	var faults []error
-	for _, b := range behaviours {
-		faults = append(faults, b.CheckTypes(codec))
+	drill, err := crypto.Replay(ctx, p.ledger, p.config.Keys)
+	if err != nil {
+		return fmt.Errorf("service %s: key space %s: %w", s.cfg.Name, p.config.KeySpace, err)
 	}
-	groups := map[*muster.Group]bool{}
-	for _, b := range behaviours {
-		groups[b.Group()] = true
-	}
-	check := func(g *muster.Group) {
-		if !groups[g] {
-			groups[g] = true
-			faults = append(faults, g.CheckTypes(codec))
-		}
-	}
-	for _, sub := range subscriptions {
-		check(sub.Group())
-	}
-	for _, p := range projections {
-		for _, g := range p.Definition().Groups() {
-			check(g)
-		}
-		if rows, has := p.(interface {
-			CheckTypes(codec muster.Codec) error
-		}); has {
-			faults = append(faults, rows.CheckTypes(codec))
-		}
-	}
-	if err := errors.Join(faults...); err != nil {
-		return fmt.Errorf("service %s: %w", s.cfg.Name, err)
+	if drill.Destroyed > 0 {
+		s.log.Error("the key store had keys of erased subjects, as a restored backup has; they are destroyed again", "key_space", p.config.KeySpace, "erasures", drill.Destroyed)
 	}
 	return nil
 }
 
-// shutPrivacy forgets the keys, after everything that may need one has ended.
-func (s *Service) shutPrivacy() {
-	if s.privacy == nil {
-		return
+func (s *Service) erasuresTopic(ctx context.Context, space string) (*consumer.Table, error) {
+	admin, err := kafka.OpenAdmin(ctx, s.cfg.connection())
+	if err != nil {
+		return nil, err
 	}
-	if err := s.privacy.Close(); err != nil {
-		s.log.Warn("the keys were not put away cleanly", "error", err)
+	defer admin.Close()
+	if err := admin.EnsureErasures(ctx, space, !s.cfg.ExistingTopics); err != nil {
+		return nil, err
 	}
+	return consumer.OpenTable(ctx, s.cfg.connection(), muster.ErasuresTopic(s.cfg.Prefix, space), s.log)
+}
+
+// join says on the ledger what this service will acknowledge.
+func (p *Privacy) join(ctx context.Context) error {
+	var shares []crypto.ShareSize
+	for _, o := range p.s.owners {
+		shares = append(shares, crypto.ShareSize{Kind: crypto.DutyGroup, Name: o.group.Name(), Partitions: o.group.Partitions()})
+	}
+	for _, one := range p.s.projections {
+		shares = append(shares, crypto.ShareSize{Kind: crypto.DutyProjection, Name: one.String(), Partitions: int32(len(one.Shards(p.s.cfg.Prefix)))})
+	}
+	return p.ledger.Join(ctx, p.s.cfg.Name, shares)
+}
+
+func (p *Privacy) close() {
+	if p.table != nil {
+		p.table.Close()
+	}
+}
+
+// Erase asks for the erasure of a person's data, and begins it: the request is on the ledger when it returns without an error, and it goes on by itself
+// in every service of the key space; see [Privacy.Status]. A subject that is being erased, or was, gives that erasure. Reason and requester stand on
+// the ledger for ever, see [crypto.ErasureRequest].
+func (p *Privacy) Erase(ctx context.Context, subject, reason, requester string) (crypto.Erasure, error) {
+	ref, err := p.config.ref(subject)
+	if err != nil {
+		return crypto.Erasure{}, muster.Errorf(muster.InvalidArgument, "%v", err)
+	}
+	e, err := p.eraser.Request(ctx, crypto.ErasureRequest{Subject: ref, Reason: reason, Requester: requester})
+	if err != nil {
+		return e, err
+	}
+	p.s.cfg.failpoint("erasure-requested")
+	if err := p.eraser.Advance(ctx); err != nil {
+		p.s.log.Warn("an erasure is asked for and goes on when what it needs is there again", "erasure", e.ID, "error", err)
+	}
+	p.forget(ref)
+	select {
+	case p.stir <- struct{}{}:
+	default:
+	}
+	e, _ = p.ledger.Erasure(e.ID)
+	return e, nil
+}
+
+// Status tells how far the latest erasure of a subject is. NotFound: there is none.
+func (p *Privacy) Status(ctx context.Context, subject string) (crypto.Erasure, error) {
+	ref, err := p.config.ref(subject)
+	if err != nil {
+		return crypto.Erasure{}, muster.Errorf(muster.InvalidArgument, "%v", err)
+	}
+	if err := p.ledger.Sync(ctx); err != nil {
+		return crypto.Erasure{}, err
+	}
+	e, there := p.ledger.Subject(ref)
+	if !there {
+		return e, muster.Errorf(muster.NotFound, "no erasure of this subject is on the ledger of key space %s", p.config.KeySpace)
+	}
+	return e, nil
+}
+
+// Await returns when the latest erasure of a subject has come to a state, or with the error of ctx.
+func (p *Privacy) Await(ctx context.Context, subject string, state crypto.ErasureState) (crypto.Erasure, error) {
+	for {
+		changed := p.ledger.Changed()
+		e, err := p.Status(ctx, subject)
+		if err != nil || e.State >= state {
+			return e, err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return e, muster.Errorf(muster.CodeOf(ctx.Err()), "erasure %s is %s; %d acknowledgements are missing: %v", e.ID, e.State, len(e.Missing()), e.Missing())
+		}
+	}
+}
+
+// Reinstate lets new data of an erased subject be sealed again, under new keys; see [crypto.Eraser.Reinstate].
+func (p *Privacy) Reinstate(ctx context.Context, subject, reason, requester string) error {
+	ref, err := p.config.ref(subject)
+	if err != nil {
+		return muster.Errorf(muster.InvalidArgument, "%v", err)
+	}
+	err = p.eraser.Reinstate(ctx, ref, reason, requester)
+	p.forget(ref)
+	return err
+}
+
+// Ledger gives the record of all erasures, for audits.
+func (p *Privacy) Ledger() *crypto.Ledger { return p.ledger }
+
+// forget has the codec ask the key store about a subject again.
+func (p *Privacy) forget(ref crypto.SubjectRef) {
+	if f, does := p.s.cfg.codec().(muster.Forgetter); does {
+		f.Forget(ref)
+	}
+}
+
+// erasedIn tells the projections of this service, and gives the duties that they have done.
+func (p *Privacy) erasedIn(ctx context.Context, e *crypto.Erasure, owed []crypto.Duty) (done []crypto.Duty, err error) {
+	ordered := map[string][]int32{}
+	for _, d := range owed {
+		if d.Kind != crypto.DutyProjection || p.s.operator == nil {
+			continue
+		}
+		shards, asked := ordered[d.Name]
+		if !asked {
+			if err := p.s.operator.Erase(ctx, d.Name, projector.SubjectErased{Erasure: e.ID, Subject: e.Subject}); err != nil {
+				return done, err
+			}
+			if shards, err = p.s.operator.Erased(d.Name, e.ID); err != nil {
+				return done, err
+			}
+			ordered[d.Name] = shards
+		}
+		for _, shard := range shards {
+			if shard == d.Partition || shard == projector.Whole {
+				done = append(done, d)
+			}
+		}
+	}
+	return done, nil
 }

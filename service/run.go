@@ -70,6 +70,9 @@ func (s *Service) Run(ctx context.Context) error {
 		})
 	}
 	all.Go(func() { s.gaugeProjections(reading) })
+	if s.privacy != nil {
+		all.Go(func() { s.privacy.run(ctx) })
+	}
 	<-ctx.Done()
 	overtime := time.AfterFunc(s.cfg.drainTimeout(), kill)
 	defer overtime.Stop()
@@ -102,7 +105,7 @@ func (s *Service) Ready() error {
 	if err := s.unstopped(); err != nil {
 		return err
 	}
-	if err := errors.Join(s.reading(), s.privacyReady()); err != nil {
+	if err := errors.Join(s.reading(), s.sealingReady()); err != nil {
 		return err
 	}
 	for _, o := range s.owners {

@@ -48,7 +48,8 @@ type Service struct {
 	views       *projector.Store      // nil where there are no views
 	operator    *projector.Operator
 	queries     *queries      // nil where there are no projections
-	privacy     *crypto.Codec // nil where nothing is sealed
+	sealing     *crypto.Codec // nil where nothing is sealed
+	privacy     *Privacy      // nil without Config.Erasure
 
 	started chan struct{} // closed when Run begins to read replies
 	closed  chan struct{} // closed by Close, or when Run ends
@@ -82,7 +83,7 @@ func Open(ctx context.Context, cfg Config, parts ...Part) (*Service, error) {
 		metrics: newMetrics(cfg.Metrics), started: make(chan struct{}), closed: make(chan struct{}),
 	}
 	s.board = newBoard(s.clock.Now)
-	if err := s.openPrivacy(ctx); err != nil {
+	if err := s.openSealing(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.open(ctx, behaviours, subscriptions, projections); err != nil {
@@ -112,6 +113,9 @@ func (s *Service) open(ctx context.Context, behaviours []*muster.Behaviour, subs
 	}
 	ids, replies, err := s.topics(ctx, behaviours, len(projections) > 0)
 	if err != nil {
+		return err
+	}
+	if err := s.openErasures(ctx); err != nil {
 		return err
 	}
 	if s.sender, err = producer.OpenSender(ctx, producer.SenderConfig{Kafka: s.cfg.connection(), Logger: s.log}); err != nil {
@@ -205,7 +209,7 @@ func (s *Service) openOwner(ctx context.Context, b *muster.Behaviour, ids kafka.
 		return nil, err
 	}
 	o := &owner{
-		cfg: s.cfg, group: g, log: s.log, metrics: s.metrics, clock: s.clock, states: states, replies: s.sender, board: s.board,
+		cfg: s.cfg, group: g, behaviour: b, log: s.log, metrics: s.metrics, clock: s.clock, states: states, replies: s.sender, board: s.board,
 		tenure: map[int32]*tenure{}, hands: map[int]*hand{}, failed: make(chan error, 1), idle: make(chan struct{}),
 		limit: make(chan struct{}, recoveries), topicID: ids[g.JournalTopic(s.cfg.Prefix)], pulses: make([]pulse, s.cfg.lanes()), handling: handlingOf(b, s.cfg),
 	}
@@ -281,6 +285,9 @@ func (s *Service) shut() {
 			o.close()
 		}
 		s.shutProjections()
+		if s.privacy != nil {
+			s.privacy.close()
+		}
 		if s.replies != nil {
 			s.replies.Close()
 		}
@@ -292,7 +299,7 @@ func (s *Service) shut() {
 				s.log.Error("the local store did not close cleanly; it is checked at the next start", "error", err)
 			}
 		}
-		s.shutPrivacy()
+		s.shutSealing()
 		s.metrics.unregister()
 		close(s.closed)
 	})

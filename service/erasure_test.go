@@ -1,0 +1,121 @@
+package service_test
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/crypto"
+)
+
+func (h *erasureHouse) await(s *running, subject string) crypto.Erasure {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(h.t.Context(), 30*time.Second)
+	defer cancel()
+	e, err := s.Privacy().Await(ctx, subject, crypto.ErasurePurged)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return e
+}
+
+// Whoever dies at any step of an erasure leaves nothing that the next one does not finish.
+func TestErasureSurvivesAKillAtEachStep(t *testing.T) {
+	for _, point := range []string{
+		"erasure-requested", "erasure-keys-destroyed-done", "erasure-keys-destroyed", "erasure-propagating-done", "erasure-propagating",
+		"erasing-folded", "erasing-replaced", "erasure-carried-out", "erasure-purged-done", "erasure-purged",
+	} {
+		t.Run(point, func(t *testing.T) {
+			h, dir, v := newErasureHouse(t), t.TempDir(), (*erasureHouse).view
+			view := v(h)
+			hit, once := make(chan struct{}), sync.Once{}
+			first := h.start(dir, func(name string) {
+				if name == point {
+					once.Do(func() { close(hit) })
+					runtime.Goexit() // nothing of what would follow happens in this process
+				}
+			}, h.owner(), view)
+			h.signsUp(first, "anna", "Anna", muster.WaitFor(view))
+			h.signsUp(first, "bert", "Bert", muster.WaitFor(view))
+			go func() { _, _ = first.Privacy().Erase(t.Context(), "anna", "gdpr-17", "desk") }()
+			select {
+			case <-hit:
+			case <-time.After(30 * time.Second):
+				t.Fatal("it was never reached")
+			}
+			first.end()
+			second := h.start(dir, nil, h.owner(), view)
+			e := h.await(second, "anna")
+			if len(e.Done) != 4 || len(e.Receipt.Keys) != 1 {
+				t.Errorf("the erasure is %+v", e)
+			}
+			h.wantErased(second, view, "anna", "bert")
+		})
+	}
+}
+
+// An owner and a projector that are away owe their acknowledgements, and give them when they are back.
+func TestErasureWaitsForWhoIsAway(t *testing.T) {
+	h, dir := newErasureHouse(t), t.TempDir()
+	view := h.view()
+	first := h.start(dir, nil, h.owner(), view)
+	h.signsUp(first, "anna", "Anna", muster.WaitFor(view))
+	h.signsUp(first, "bert", "Bert", muster.WaitFor(view))
+	first.end()
+	desk := h.start("", nil)
+	e, err := desk.Privacy().Erase(t.Context(), "anna", "gdpr-17", "desk")
+	if err != nil || e.State != crypto.ErasurePropagating || len(e.Missing()) != 4 {
+		t.Fatalf("with everybody away: %+v, %v", e, err)
+	}
+	second := h.start(dir, nil, h.owner(), view)
+	h.await(desk, "anna")
+	h.wantErased(second, view, "anna", "bert")
+}
+
+// Rows of an older copy of the state are redacted, too, although the partition was acknowledged by another instance.
+func TestErasureReachesOlderRows(t *testing.T) {
+	h, old := newErasureHouse(t), t.TempDir()
+	first := h.start(old, nil, h.owner())
+	h.signsUp(first, "anna", "Anna")
+	h.signsUp(first, "bert", "Bert")
+	first.end()
+	second := h.start(t.TempDir(), nil, h.owner())
+	if _, err := second.Privacy().Erase(t.Context(), "anna", "gdpr-17", "desk"); err != nil {
+		t.Fatal(err)
+	}
+	h.await(second, "anna")
+	h.wantErased(second, nil, "anna", "bert")
+	second.end()
+	replaced := make(chan struct{}, 10)
+	third := h.start(old, func(name string) {
+		if name == "erasing-marked" {
+			replaced <- struct{}{}
+		}
+	}, h.owner())
+	for range 2 { // partitions
+		select {
+		case <-replaced:
+		case <-time.After(30 * time.Second):
+			t.Fatal("the older rows are left as they were")
+		}
+	}
+	h.wantErased(third, nil, "anna", "bert")
+}
+
+// A reinstated person has new data under a new key, and the old stays gone.
+func TestReinstatedAfterAnErasure(t *testing.T) {
+	h := newErasureHouse(t)
+	s := h.start(t.TempDir(), nil, h.owner())
+	h.signsUp(s, "anna", "Anna")
+	if _, err := s.Privacy().Erase(t.Context(), "anna", "gdpr-17", "desk"); err != nil {
+		t.Fatal(err)
+	}
+	h.await(s, "anna")
+	if err := s.Privacy().Reinstate(t.Context(), "anna", "came-back", "desk"); err != nil {
+		t.Fatal(err)
+	}
+	h.signsUp(s, "anna", "Anna again")
+}
