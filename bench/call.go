@@ -126,7 +126,7 @@ func (c *cluster) callOwner(ctx context.Context, at *stage, s sizes, l loop, loo
 	}
 	l.call = o.caller(at, s, c.cfg.seed)
 	var all counted
-	defer side("callers")()
+	defer side(ctx, "callers")()
 	if err = o.AwaitReady(ctx); err == nil {
 		all, err = l.run(ctx)
 	}

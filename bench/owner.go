@@ -34,7 +34,7 @@ func (c *cluster) serve(ctx context.Context, s *stage, assigned func(*owner) boo
 	if err != nil {
 		return nil, err
 	}
-	defer side("engine")() // what is started here has the label, too
+	defer side(ctx, "engine")() // what is started here has the label, too
 	o := &owner{metrics: prometheus.NewRegistry(), dir: dir, done: make(chan error, 1)}
 	o.Service, err = service.Open(ctx, service.Config{
 		Name: s.name, Brokers: c.kafka.Brokers, DataDir: dir, Kafka: c.kafka, Metrics: o.metrics, CallTimeout: 30 * time.Second,

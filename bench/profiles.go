@@ -21,9 +21,9 @@ func (p *profiles) flags(flags *flag.FlagSet) {
 
 // side labels what this goroutine does and starts until the function given back is called: -tagfocus=engine shows the engine's part of a
 // profile without the loops around it.
-func side(name string) (end func()) {
-	pprof.SetGoroutineLabels(pprof.WithLabels(context.Background(), pprof.Labels("side", name)))
-	return func() { pprof.SetGoroutineLabels(context.Background()) }
+func side(ctx context.Context, name string) (end func()) {
+	pprof.SetGoroutineLabels(pprof.WithLabels(ctx, pprof.Labels("side", name)))
+	return func() { pprof.SetGoroutineLabels(ctx) }
 }
 
 // start begins to record; stop writes the files.

@@ -45,19 +45,19 @@ func open(size int) func(context.Context, *cluster, sizes) (pass, error) {
 			return pass{}, err
 		}
 		defer s.codec.Close()
-		sealed, _, err := s.codec.Encode(nil, s.place, s.value)
+		sealed, _, err := s.codec.Encode(nil, s.place, s.value) //nolint:contextcheck // a codec has no context; look-ups have a bound of their own
 		if err != nil {
 			return pass{}, err
 		}
 		bare, into := s.bare.Seal(nil, nil, s.plain, s.aad), make(muster.Raw, 0, size)
 		value, raw, allocs, err := inTurns(
-			func() error { return s.codec.Decode(s.place, sealed, &into) },
+			func() error { return s.codec.Decode(s.place, sealed, &into) }, //nolint:contextcheck // a codec has no context; look-ups have a bound of their own
 			func() error { _, err := s.bare.Open(s.memory, nil, bare, s.aad); return err },
 		)
 		if err != nil {
 			return pass{}, err
 		}
-		again, sealing, _, err := inTurns(func() error { return s.codec.Decode(s.place, sealed, &into) }, s.seal)
+		again, sealing, _, err := inTurns(func() error { return s.codec.Decode(s.place, sealed, &into) }, s.seal) //nolint:contextcheck // a codec has no context; look-ups have a bound of their own
 		return pass{Value: value, Raw: raw, Detail: map[string]float64{"allocs": allocs, "of_seal": again / sealing}}, err
 	}
 }

@@ -70,7 +70,11 @@ func (g goldenCase) outcome(t *testing.T) string {
 		w.store.destroy(t, refs[g["destroyed"]])
 	}
 	place, got := goldenPlace, &personpb.Transfer{}
-	fmt.Sscan(g["revision"], &place.Revision)
+	if text := g["revision"]; text != "" {
+		if _, err := fmt.Sscan(text, &place.Revision); err != nil {
+			t.Fatal(err)
+		}
+	}
 	r, err := w.Reveal(place, g.hex("payload"), got)
 	if err != nil {
 		return "error: " + err.Error()

@@ -38,7 +38,7 @@ func (o *owner) erase(ctx context.Context, p int32, erasures []crypto.Erasure, f
 	defer t.done.Done()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(t.ctx, cancel)()
+	defer context.AfterFunc(t.ctx, cancel)() //nolint:contextcheck // both bound it: the caller's and the tenure's
 	done, err := o.states.Erased(p)
 	if err != nil {
 		return err
@@ -134,8 +134,8 @@ func (e *erasing) replace(ctx context.Context) (states []muster.StoredState, err
 		return nil, errEraseBusy
 	}
 	o.consumer.Hold(p)
-	_ = o.consumer.Quiet(t.ctx, p)
-	o.awaitHands(t.ctx, p)
+	_ = o.consumer.Quiet(t.ctx, p) //nolint:contextcheck // only the end of the tenure makes it unneeded to put the partition back
+	o.awaitHands(t.ctx, p)         //nolint:contextcheck // likewise
 	if t.ctx.Err() != nil || !o.board.is(o.group.Name(), p, Recovering, "erasing") {
 		return nil, errEraseBusy // a lane has suspended the partition, and it is recovered as soon as the turn is free
 	}

@@ -13,7 +13,7 @@ import (
 
 // openKeys gives what seals the personal fields of the bank's messages, with all keys in the owner's directory: good enough to try it out. In production
 // the keys lie in a topic or a database that all services share, and what wraps them in a KMS.
-func openKeys(dir string) (cfg *crypto.Config, close func() error, err error) {
+func openKeys(dir string) (cfg *crypto.Config, shut func() error, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, nil, err
 	}
@@ -29,8 +29,8 @@ func openKeys(dir string) (cfg *crypto.Config, close func() error, err error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, kms.Close())
 	}
-	close = func() error { return errors.Join(keys.Close(), kms.Close()) }
-	return &crypto.Config{Keys: keys, KMS: kms, SubjectKey: secret}, close, nil
+	shut = func() error { return errors.Join(keys.Close(), kms.Close()) }
+	return &crypto.Config{Keys: keys, KMS: kms, SubjectKey: secret}, shut, nil
 }
 
 // subjectKey reads the secret that makes references of account ids, and makes it the first time.

@@ -46,19 +46,11 @@ func open(ctx context.Context, brokers []string) (h *house, err error) {
 	}
 	h.later(func() { _ = os.RemoveAll(dir) })
 
-	keys := crypto.NewMemoryKeys()
-	codec, err := crypto.Open(ctx, crypto.Config{Keys: keys, KMS: crypto.NewMemoryKMS(), SubjectKey: h.secret})
-	if err != nil {
-		return nil, err
-	}
-	h.later(func() { _ = codec.Close() })
 	h.Service, err = service.Open(ctx, service.Config{
 		Name: "people", Brokers: brokers, DataDir: dir, Prefix: "privacy-example.",
-		Codec: codec, // this line turns encryption on
-		Erasure: &service.ErasureConfig{ // and these let people be erased
-			KeySpace: "people", Keys: keys,
-			Ref: func(subject string) crypto.SubjectRef { return crypto.RefOf(h.secret, "", subject) },
-		},
+		// The first line turns encryption on, the second one lets people be erased.
+		Privacy: &crypto.Config{Keys: crypto.NewMemoryKeys(), KMS: crypto.NewMemoryKMS(), SubjectKey: h.secret},
+		Erasure: &service.ErasureConfig{KeySpace: "people"},
 	}, behaviour(), h.view)
 	if err != nil {
 		return nil, err
