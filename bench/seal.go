@@ -26,20 +26,23 @@ type sealer struct {
 
 // seal measures a complete Encode: looking for the key, associated data, envelope, sealing.
 func seal(size int) func(context.Context, *cluster, sizes) (pass, error) {
-	return func(ctx context.Context, _ *cluster, _ sizes) (pass, error) {
+	return func(ctx context.Context, c *cluster, _ sizes) (pass, error) {
 		s, err := newSealer(ctx, size)
 		if err != nil {
 			return pass{}, err
 		}
 		defer s.codec.Close()
 		value, raw, allocs, err := inTurns(s.seal, s.sealBare)
+		if !c.cfg.raw {
+			raw = 0
+		}
 		return pass{Value: value, Raw: raw, Detail: map[string]float64{"allocs": allocs}}, err
 	}
 }
 
 // open measures a complete Decode.
 func open(size int) func(context.Context, *cluster, sizes) (pass, error) {
-	return func(ctx context.Context, _ *cluster, _ sizes) (pass, error) {
+	return func(ctx context.Context, c *cluster, _ sizes) (pass, error) {
 		s, err := newSealer(ctx, size)
 		if err != nil {
 			return pass{}, err
@@ -56,6 +59,9 @@ func open(size int) func(context.Context, *cluster, sizes) (pass, error) {
 		)
 		if err != nil {
 			return pass{}, err
+		}
+		if !c.cfg.raw {
+			raw = 0
 		}
 		again, sealing, _, err := inTurns(func() error { return s.codec.Decode(s.place, sealed, &into) }, s.seal) //nolint:contextcheck // a codec has no context; look-ups have a bound of their own
 		return pass{Value: value, Raw: raw, Detail: map[string]float64{"allocs": allocs, "of_seal": again / sealing}}, err

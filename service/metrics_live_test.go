@@ -11,6 +11,7 @@ import (
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/embedded"
 	"github.com/seed-3eec0498/muster/internal/kafkatest"
+	"github.com/seed-3eec0498/muster/service"
 )
 
 // notMoved is what a plain owner does not show, with the reason. All else in the table has a series after the work below.
@@ -20,6 +21,9 @@ var notMoved = map[string]string{
 	"muster_subscription_lag_events":   "needs a subscription",
 	"muster_dead_letters_marked_total": "needs an operator",
 	"muster_snapshots_ignored_total":   "needs a snapshot that cannot be used",
+
+	"muster_privacy_faults_total":   "needs a key that cannot be had",
+	"muster_privacy_unwrap_seconds": "needs data of a person",
 
 	"muster_projection_failures_total":  "needs an event that fails",
 	"muster_projection_faults_total":    "needs brokers that are away",
@@ -47,6 +51,7 @@ func TestLiveServiceShowsWhatIsDocumented(t *testing.T) {
 	}
 	second := first
 	second.Metrics, second.Recovery.SnapshotEvery = st.metrics, 1
+	second.Privacy, second.Erasure = memoryPrivacy(), &service.ErasureConfig{KeySpace: st.group.Name()}
 	s = start(t, second, st.owner(func(_ context.Context, r *muster.Root[*account], in deposit) (account, error) {
 		if in.Amount == 13 {
 			panic("unlucky")
