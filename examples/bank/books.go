@@ -28,7 +28,7 @@ func openBooks(ctx context.Context, set settings, dir string) (_ *books, err err
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	b := &books{balances: newBalances()}
+	b := &books{balances: newBalances(nil)}
 	if b.db, err = openLedger(ctx, filepath.Join(dir, "statement.db")); err != nil {
 		return nil, err
 	}

@@ -49,15 +49,19 @@ func ownAccounts(ctx context.Context, set settings, in io.Reader, out io.Writer)
 			return fmt.Errorf("-http: %w", err)
 		}
 		defer listener.Close()
-		address, views = "http://"+reachable(listener), []service.Part{newBalances()}
+		address = "http://" + reachable(listener)
 	}
+	var blind func(holder string) string
 	if set.privacy {
-		keys, closeKeys, failed := openKeys(filepath.Join(dir, "keys"))
+		keys, failed := openKeys(filepath.Join(dir, "keys"))
 		if failed != nil {
 			return failed
 		}
-		defer func() { err = errors.Join(err, closeKeys()) }()
-		set.environment.Privacy = keys
+		defer func() { err = errors.Join(err, keys.close()) }()
+		set.environment.Privacy, blind = keys.sealing, keys.blind
+	}
+	if listener != nil {
+		views = []service.Part{newBalances(blind)}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -7,6 +7,30 @@ import (
 	"testing"
 )
 
+// watch listens to the list of balances; until waits for the next change with a text.
+func (b browser) watch(t *testing.T) (until func(want string)) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.base+"/views/balances/watch", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream, err := b.http.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = stream.Body.Close() })
+	lines := bufio.NewScanner(stream.Body)
+	return func(want string) {
+		t.Helper()
+		for lines.Scan() {
+			if strings.HasPrefix(lines.Text(), "data: ") && strings.Contains(lines.Text(), want) {
+				return
+			}
+		}
+		t.Fatalf("the stream ended (%v) before it showed %s", lines.Err(), want)
+	}
+}
+
 // The page listens to a stream that shows what changes, and the program ends while somebody looks at it.
 func TestLivePage(t *testing.T) {
 	b, end := owner(t)
@@ -16,25 +40,7 @@ func TestLivePage(t *testing.T) {
 	if a := b.do("POST", "/accounts/ada", `{"holder":"Ada"}`); a.status != 201 {
 		t.Fatalf("open: %d %s", a.status, a.text)
 	}
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.base+"/views/balances/watch", http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	stream, err := b.http.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stream.Body.Close()
-	lines := bufio.NewScanner(stream.Body)
-	until := func(want string) {
-		t.Helper()
-		for lines.Scan() {
-			if strings.HasPrefix(lines.Text(), "data: ") && strings.Contains(lines.Text(), want) {
-				return
-			}
-		}
-		t.Fatalf("the stream ended (%v) before it showed %s", lines.Err(), want)
-	}
+	until := b.watch(t)
 	until(`"key":"ada"`)
 	if a := b.do("POST", "/accounts/ada/deposits", `{"amount":25000}`); a.status != 200 {
 		t.Fatalf("deposit: %d %s", a.status, a.text)

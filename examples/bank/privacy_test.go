@@ -27,6 +27,7 @@ func TestPrivacy(t *testing.T) {
 	if a := b.do("GET", "/accounts/ada", ""); a.Holder != "Ada Canary-Qz7" || a.Balance != 25000 {
 		t.Errorf("the account: %d %s", a.status, a.text)
 	}
+	b.watch(t)(`"25000"`) // the row, and its entry in the index, are in the store
 	if code := end(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
