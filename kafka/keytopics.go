@@ -23,12 +23,8 @@ const (
 // KeyTopic gives the topic of the wrapped keys of a key space, which several services may share.
 func KeyTopic(prefix, space string) string { return prefix + space + ".keys" }
 
-// ErasureTopic gives the topic of the erasure ledger of a key space: one partition, so that its records have one order.
-func ErasureTopic(prefix, space string) string { return prefix + space + ".erasures" }
-
 // keyTopics says what the topics of a key space must be. What is overwritten in the key topic has to be gone within an hour or so: the newest segment is
-// never compacted, so it is a short one, and the cleaner may not wait for more to do. Nothing is ever removed from the erasure topic, whose keys are all
-// different; it is compacted only in name, so that no retention applies.
+// never compacted, so it is a short one, and the cleaner may not wait for more to do.
 func keyTopics(prefix, space string) []topicSpec {
 	return []topicSpec{
 		{
@@ -38,10 +34,7 @@ func keyTopics(prefix, space string) []topicSpec {
 			},
 			limits: map[string]time.Duration{setSegmentTime: keySegmentTime, setMaxLag: keyMaxLag},
 		},
-		{
-			name: ErasureTopic(prefix, space), partitions: 1, cleanup: cleanupCompact, owned: true, fixed: true, journal: true,
-			settings: map[string]string{setDirtyRatio: "0.5", setUnclean: "false", setTombstones: millis(tombstoneLife)},
-		},
+		erasuresTopic(prefix, space),
 	}
 }
 

@@ -22,7 +22,7 @@ func TestEnsureKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	keys, erasures := kafka.KeyTopic(config.Prefix, "people"), kafka.ErasureTopic(config.Prefix, "people")
+	keys, erasures := kafka.KeyTopic(config.Prefix, "people"), muster.ErasuresTopic(config.Prefix, "people")
 	topics, err := adm.ListTopics(t.Context(), keys, erasures)
 	if err != nil || len(topics[keys].Partitions) != kafka.KeyPartitions || len(topics[erasures].Partitions) != 1 {
 		t.Fatalf("%v, %v", topics, err)

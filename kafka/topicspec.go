@@ -91,10 +91,10 @@ func controlTopic(prefix, service string) topicSpec {
 }
 
 // erasuresTopic is the erasure ledger of a key space: its one partition gives the records an order, and every record has a key of its own, so that
-// nothing is ever removed.
+// nothing is ever removed; it is compacted only in name, so that no retention applies.
 func erasuresTopic(prefix, space string) topicSpec {
 	return topicSpec{
-		name: muster.ErasuresTopic(prefix, space), partitions: 1, cleanup: cleanupCompact,
+		name: muster.ErasuresTopic(prefix, space), partitions: 1, cleanup: cleanupCompact, owned: true, fixed: true, journal: true,
 		settings: map[string]string{setDirtyRatio: "0.5", setUnclean: "false", setTombstones: millis(tombstoneLife)},
 	}
 }

@@ -21,7 +21,7 @@ type ErasureConfig struct {
 	// Ref makes the reference of a subject's id, as the codec does: see [crypto.RefOf]. Nil means with the key of Config.Privacy; without that,
 	// subjects are given as 32 hex digits of their reference.
 	Ref func(subject string) crypto.SubjectRef
-	// Ticks and Gone are those of [crypto.EraserConfig]. Nil means none.
+	// Ticks and Gone are those of [crypto.EraserConfig]. Nil means what Keys does itself, where it can tick, as [Keys] can.
 	Ticks func(ctx context.Context) error
 	Gone  func(ctx context.Context, generations []uint32) (bool, error)
 	// Patience is how long acknowledgements may be missing before that is an alert. Zero means 24 hours.
@@ -33,13 +33,15 @@ type ErasureConfig struct {
 // over gives the configuration with what it takes from that of the sealing codec.
 func (c *ErasureConfig) over(sealing *crypto.Config) ErasureConfig {
 	full := *c
-	if sealing == nil {
-		return full
-	}
-	if full.Keys == nil {
+	if sealing != nil && full.Keys == nil {
 		full.Keys = sealing.Keys
 	}
-	if full.Ref == nil {
+	if keys, can := full.Keys.(interface {
+		Tick(ctx context.Context) error
+	}); can && full.Ticks == nil {
+		full.Ticks = keys.Tick
+	}
+	if sealing != nil && full.Ref == nil {
 		full.Ref = func(subject string) crypto.SubjectRef {
 			return crypto.RefOf(sealing.SubjectKey, sealing.Tenant, subject)
 		}
