@@ -77,8 +77,8 @@ type KeyStore interface {
 	// Reinstate opens a new life of a destroyed subject, by explicit wish; old keys stay destroyed. It gives the number of the new life, and of the
 	// current one where the subject is not destroyed.
 	Reinstate(ctx context.Context, subject SubjectRef) (uint32, error)
-	// Watch calls f with every change from now on, in the store's order, until ctx ends; ready is called once everything from then on is seen. It
-	// returns when ctx ends or the watch is cut, and then the caller no longer knows what was destroyed since.
+	// Watch calls f with every change from now on, those of a subject in the store's order, until ctx ends; ready is called once everything from then
+	// on is seen. It returns when ctx ends or the watch is cut, and then the caller no longer knows what was destroyed since.
 	Watch(ctx context.Context, ready func(), f func(KeyChange)) error
 	// Scan calls f with every entry that holds now, until f returns an error, and returns that.
 	Scan(ctx context.Context, f func(Entry) error) error
