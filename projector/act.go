@@ -42,7 +42,7 @@ type act struct {
 	Projection string     `json:"projection"` // name@version
 	Shards     []int32    `json:"shards,omitempty"`
 	Kind       string     `json:"kind"`
-	At         []actPlace `json:"at,omitempty"`      // of skip: the record; of restart: where to go on, by source; none means the projection's start
+	At         []actPlace `json:"at,omitempty"`      // of skip: the record; of restart: where to go on, by source, none means the start; of resume: marks of trims that are accepted
 	Key        string     `json:"key,omitempty"`     // of retry and drop: one key
 	Letter     string     `json:"letter,omitempty"`  // of retry and drop: one letter
 	Erasure    string     `json:"erasure,omitempty"` // of erase: its id
@@ -57,6 +57,11 @@ type actPlace struct {
 	Topic     string `json:"topic"`
 	Partition int32  `json:"partition"`
 	Offset    int64  `json:"offset"`
+}
+
+// lists tells whether a position is one of an act.
+func (a *act) lists(pos muster.Position) bool {
+	return slices.Contains(a.At, actPlace{pos.Topic, pos.Partition, pos.Offset})
 }
 
 // pauseRecord says who paused.

@@ -99,7 +99,7 @@ func (w *worker) do(a *act) error {
 	case actErase:
 		return w.erase(a)
 	case actResume:
-		w.accepts = w.stop != nil && w.stop.reason == ReasonTrimmed
+		w.accepts = w.stop != nil && w.stop.reason == ReasonTrimmed && a.lists(w.stop.at)
 		w.stop = nil
 	}
 	return w.commitChange(&Change{Acts: a.number})

@@ -134,7 +134,8 @@ func (o *Operator) Pause(ctx context.Context, s Scope) error {
 	return o.wait(ctx, at, "pause", func(s *Status) bool { return s.State == Paused })
 }
 
-// Resume lets paused shards go on, and has stopped ones try again.
+// Resume lets paused shards go on, and has stopped ones try again. One that has stopped with [ReasonTrimmed] goes on without what was trimmed: it accepts the
+// mark that its status shows now, and no other, so a shard that only comes to one because it goes on stops there.
 func (o *Operator) Resume(ctx context.Context, s Scope) error {
 	at, err := o.find(s)
 	if err != nil {
@@ -144,6 +145,12 @@ func (o *Operator) Resume(ctx context.Context, s Scope) error {
 		return o.unreadable(err)
 	}
 	entries, _ := o.config.Control.Entries()
+	resume := &act{Kind: actResume}
+	for _, s := range holding(statuses(entries, at, o.config.Now())) {
+		if pos, ok := parsePosition(s.At); ok && s.State == Stopped && s.Reason == ReasonTrimmed {
+			resume.At = append(resume.At, actPlace{pos.Topic, pos.Partition, pos.Offset})
+		}
+	}
 	whole := pausedKeys + at.name
 	if _, is := entries[whole]; is && !at.whole {
 		return muster.Errorf(muster.FailedPrecondition, "projection %s is paused as a whole; resume all of it, then pause the shards that are to stay paused", at.name)
@@ -158,7 +165,7 @@ func (o *Operator) Resume(ctx context.Context, s Scope) error {
 			return err
 		}
 	}
-	return o.order(ctx, at, &act{Kind: actResume})
+	return o.order(ctx, at, resume)
 }
 
 // Skip has one shard pass over the record it has stopped at, or is trying again, and over no other. It leaves a dead letter.

@@ -28,6 +28,7 @@ func TestATrimThatTookTooMuchStopsTheShard(t *testing.T) {
 		r.wantRows(0, "a:1 2 3")
 
 		okay(t, o.Pause(t.Context(), texts))
+		wantState(t, runner, 0, projector.Paused, "") // and nothing is on its way
 		last := r.note(0, "a:4")
 		r.journal.Trim(r.source(0), last.Offset+1)
 		r.note(0, "a:5")
