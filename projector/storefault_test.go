@@ -162,13 +162,15 @@ func TestStoreFullForAWhile(t *testing.T) {
 func TestStoreReadFails(t *testing.T) {
 	v := projector.NewView[balance]("totals")
 	fault := &broken{file: ".sst", kinds: []errorfs.OpKind{errorfs.OpFileReadAt}, number: syscall.EIO}
-	s := openStore(t, projector.StoreConfig{
-		Views: []projector.AnyView{v}, Dir: "views", FS: errorfs.Wrap(vfs.NewMem(), fault), WriteBufferBytes: 64 << 10, CacheBytes: 1,
-	})
-	h := claim(t, s, shardOf(v, 0))
+	cfg := projector.StoreConfig{Views: []projector.AnyView{v}, Dir: "views", FS: errorfs.Wrap(vfs.NewMem(), fault), WriteBufferBytes: 4 << 20, CacheBytes: 1}
+	first := openStore(t, cfg)
+	h := claim(t, first, shardOf(v, 0))
 	for n := range 60 {
 		noError(t, ballast(t, h, v, n))
 	}
+	noError(t, first.Close())
+	s := openStore(t, cfg) // the rows lie in one table now, and nothing is written or merged beside the reads
+	h = claim(t, s, shardOf(v, 0))
 	fault.on.Store(true)
 	b, err := h.Begin(t.Context())
 	noError(t, err)
