@@ -159,6 +159,7 @@ func TestDropLetsTheKeyGoOn(t *testing.T) {
 			t.Fatalf("letters are %+v", letters)
 		}
 		okay(t, o.DropLetter(t.Context(), texts, letters[0].ID))
+		synctest.Wait() // the letter is gone; what waited behind it runs after that
 		r.wantRows(0, "a:5", "b:3 4")
 	})
 }
