@@ -111,15 +111,16 @@ func (p *memoryMember) Run(ctx context.Context, gain, lose func(ctx context.Cont
 	m.mu.Unlock()
 	var mine []int32
 	for {
-		lost, gained, changed := p.next(ctx.Err() != nil, mine)
+		leaving := ctx.Err() // asked once a round: who leaves has to give up what it took a moment before
+		lost, gained, changed := p.next(leaving != nil, mine)
 		if len(lost) > 0 {
 			lose(ctx, lost)
 			mine = slices.DeleteFunc(mine, func(s int32) bool { return slices.Contains(lost, s) })
 			p.release(lost)
 			continue
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if leaving != nil {
+			return leaving
 		}
 		if len(gained) > 0 {
 			mine = append(mine, gained...)
