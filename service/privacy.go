@@ -7,7 +7,6 @@ import (
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/consumer"
 	"github.com/seed-3eec0498/muster/crypto"
-	"github.com/seed-3eec0498/muster/kafka"
 	"github.com/seed-3eec0498/muster/projector"
 )
 
@@ -34,7 +33,7 @@ func (s *Service) openErasures(ctx context.Context) (err error) {
 	p := &Privacy{s: s, config: s.cfg.Erasure.over(s.cfg.Privacy), stir: make(chan struct{}, 1), told: map[string]bool{}}
 	log := p.config.Ledger
 	if log == nil {
-		if p.table, err = s.erasuresTopic(ctx, p.config.KeySpace); err != nil {
+		if p.table, err = consumer.OpenTable(ctx, s.cfg.connection(), muster.ErasuresTopic(s.cfg.Prefix, p.config.KeySpace), s.log); err != nil {
 			return err
 		}
 		log = erasuresLog{p.table}
@@ -55,18 +54,6 @@ func (s *Service) openErasures(ctx context.Context) (err error) {
 		s.log.Error("the key store had keys of erased subjects, as a restored backup has; they are destroyed again", "key_space", p.config.KeySpace, "erasures", drill.Destroyed)
 	}
 	return nil
-}
-
-func (s *Service) erasuresTopic(ctx context.Context, space string) (*consumer.Table, error) {
-	admin, err := kafka.OpenAdmin(ctx, s.cfg.connection())
-	if err != nil {
-		return nil, err
-	}
-	defer admin.Close()
-	if err := admin.EnsureErasures(ctx, space, !s.cfg.ExistingTopics); err != nil {
-		return nil, err
-	}
-	return consumer.OpenTable(ctx, s.cfg.connection(), muster.ErasuresTopic(s.cfg.Prefix, space), s.log)
 }
 
 // join says on the ledger what this service will acknowledge.
