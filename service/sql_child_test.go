@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -39,7 +40,7 @@ type scribeConfig struct {
 	URL        string
 	Session    time.Duration
 	Hit        int64 // which run of the function is the point, behind its writes; 0: none
-	Die        int64 // in which thing that happens on the connections from there on it dies by kill -9; 0: it waits at its point
+	Die        int64 // in which thing that happens on the connections from there on it dies by kill -9; 0: it waits at its point, in all shards
 }
 
 // statements is a row for each event and a total for each account, with who wrote it.
@@ -119,10 +120,13 @@ func (c *scribeConfig) work() error {
 		return err
 	}
 	defer pool.Close()
+	wait := sync.OnceFunc(func() { // who comes while another shard waits does so, too: nothing is committed from the point on
+		fmt.Println("at function")
+		<-lines
+	})
 	model := bankOf(c.Group, muster.Partitions(c.Partitions)).statements(pool, "", c.Instance, func() {
-		if c.Hit > 0 && runs.Add(1) == c.Hit && c.Die == 0 {
-			fmt.Println("at function")
-			<-lines
+		if c.Hit > 0 && runs.Add(1) >= c.Hit && c.Die == 0 {
+			wait()
 		}
 	})
 	s, err := service.Open(ctx, service.Config{
