@@ -3,14 +3,11 @@
 package service_test
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
-	"os/exec"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -25,9 +22,6 @@ import (
 	"github.com/seed-3eec0498/muster/projector/postgres"
 	"github.com/seed-3eec0498/muster/service"
 )
-
-// scribeVariable makes this binary a process that keeps a table of statements, as childVariable makes it an owner. It holds a [scribeConfig].
-const scribeVariable = "MUSTER_TEST_SCRIBE"
 
 // scribeConfig is what such a process is told. It says "ready" when it is and "at function" when it has come to its point, where it dies or waits
 // for a line, and ends with its input.
@@ -77,30 +71,7 @@ func (m *mortalConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func scribe(text string) int {
-	var c scribeConfig
-	if err := json.Unmarshal([]byte(text), &c); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 2
-	}
-	if err := c.work(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
-func (c *scribeConfig) work() error {
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	lines := make(chan struct{}, 8)
-	go func() {
-		for in := bufio.NewScanner(os.Stdin); in.Scan(); {
-			lines <- struct{}{}
-		}
-		stop()
-		close(lines)
-	}()
+func (c *scribeConfig) work(ctx context.Context, lines <-chan struct{}) error {
 	var runs, happened atomic.Int64
 	config, err := pgxpool.ParseConfig(c.URL)
 	if err != nil {
@@ -135,21 +106,11 @@ func (c *scribeConfig) work() error {
 	if err != nil {
 		return err
 	}
-	go func() {
-		if s.AwaitReady(ctx) == nil {
-			fmt.Println("ready")
-		}
-	}()
+	go sayReady(ctx, s)
 	return s.Run(ctx)
 }
 
 func launchScribe(t *testing.T, c scribeConfig) *process {
 	t.Helper()
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	command := exec.Command(program)
-	command.Env = append(os.Environ(), scribeVariable+"="+text(c))
-	return spawn(t, c.Instance, command)
+	return spawnAs(t, "MUSTER_TEST_SCRIBE", c.Instance, c)
 }
