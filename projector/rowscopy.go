@@ -119,10 +119,8 @@ func decodingFault(err error) error {
 
 // flush writes what has changed. A row that cannot be encoded is blamed on the last event that changed it.
 func (r *Rows[V]) flush(w *rowWriter) error {
-	for _, k := range r.byKey {
-		if !k.dirty {
-			continue
-		}
+	for _, o := range r.inOrder() {
+		k := o.row
 		err := r.ready(k)
 		if muster.PayloadFaultOf(err).Passing() {
 			return err
