@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/seed-3eec0498/muster"
@@ -149,6 +150,7 @@ func (c *Codec) seal(dst []byte, s *scratch, place *muster.Place, content string
 		}
 		s.keys = append(s.keys, k)
 	}
+	dst = slices.Grow(dst, s.cut.room(content)) // at once, not field by field
 	dst = appendFront(dst, content, len(s.cut.parts), s.cut.clear)
 	for i, k := range s.keys {
 		plain := s.cut.parts[i].data

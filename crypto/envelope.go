@@ -65,6 +65,16 @@ func appendPart(dst []byte, ref *SubjectRef, size int) []byte {
 	return binary.AppendUvarint(dst, uint64(size))
 }
 
+// room gives how many bytes the envelope takes at most.
+func (c *cut) room(content string) int {
+	const field = 1 + binary.MaxVarintLen32 // tag and length
+	n := len(magic) + 3*field + len(content) + len(c.clear)
+	for i := range c.parts {
+		n += field + refSize + field + overhead + len(c.parts[i].data)
+	}
+	return n
+}
+
 // envelope is a parsed one. It points into the payload.
 type envelope struct {
 	content string

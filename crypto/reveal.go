@@ -2,6 +2,7 @@ package crypto
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/seed-3eec0498/muster"
 )
@@ -99,13 +100,18 @@ func (c *Codec) openParts(s *scratch, e *envelope, place *muster.Place) (shredde
 
 // Likeness implements [muster.Sealer]: content type and clear bytes, and whose the parts are.
 func (c *Codec) Likeness(dst, data []byte) []byte {
+	s := c.pool.Get().(*scratch)
+	defer c.pool.Put(s)
 	var e envelope
-	if e.parse(data, nil) != nil {
+	if e.parse(data, s.parts) != nil {
 		return append(dst, data...)
 	}
+	dst = slices.Grow(dst, 4+len(e.content)+len(e.parts)*len(SubjectRef{})+len(e.clear))
 	dst = appendText(dst, e.content)
 	for i := range e.parts {
 		dst = append(dst, e.parts[i].ref[:]...)
 	}
+	clear(e.parts)
+	s.parts = e.parts[:0]
 	return append(dst, e.clear...)
 }
