@@ -29,6 +29,10 @@ race: ## the same under the race detector
 adapters: ## the KMS adapters, which are modules of their own
 	@for module in kms/*/; do echo "$$module"; (cd "$$module" && $(GO) vet ./... && $(GO) test ./...) || exit 1; done
 
+.PHONY: vectors
+vectors: ## Wycheproof's vectors of AES-GCM, a module of its own: downloads 23 MB once
+	cd crypto/wycheproof && $(GO) mod download && $(GO) vet ./... && $(GO) test ./...
+
 .PHONY: test-kafka
 test-kafka: ## those that use brokers on real Kafka: at MUSTER_BROKERS, or what `make kafka` started
 	@$(KAFKAD) ping "$(ADDRESSES)"
