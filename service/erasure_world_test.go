@@ -27,6 +27,7 @@ type erasureHouse struct {
 	signUp  *muster.CommandType[*peoplepb.SignUp, *peoplepb.Person]
 	ask     *muster.QueryType[*peoplepb.Ask, *peoplepb.Person]
 	signed  *muster.EventType[*peoplepb.SignedUp]
+	alter   func(*service.Config) // of what is started next; may be nil
 }
 
 func newErasureHouse(t *testing.T, opts ...muster.GroupOption) *erasureHouse {
@@ -78,10 +79,14 @@ func (h *erasureHouse) start(dir string, failpoint func(string), parts ...servic
 	if len(parts) == 0 {
 		name += "-desk"
 	}
-	return start(h.t, service.Config{
+	cfg := service.Config{
 		Name: name, Brokers: h.brokers, DataDir: dir, Codec: codec, Failpoint: failpoint,
 		Erasure: &service.ErasureConfig{KeySpace: h.name, Keys: h.keys, Ref: h.ref},
-	}, parts...)
+	}
+	if h.alter != nil {
+		h.alter(&cfg)
+	}
+	return start(h.t, cfg, parts...)
 }
 
 func (h *erasureHouse) ref(subject string) crypto.SubjectRef {
