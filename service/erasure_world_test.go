@@ -32,10 +32,14 @@ type erasureHouse struct {
 
 func newErasureHouse(t *testing.T, opts ...muster.GroupOption) *erasureHouse {
 	t.Helper()
-	h := &erasureHouse{
-		t: t, name: kafkatest.UniqueName(t, "people"), brokers: kafkatest.Embedded(t, embedded.Config{}).Brokers(), keys: crypto.NewMemoryKeys(),
-		kms: crypto.NewMemoryKMS(), secret: slices.Repeat([]byte{9}, 32),
-	}
+	h := erasureHouseOf(kafkatest.UniqueName(t, "people"), kafkatest.Embedded(t, embedded.Config{}).Brokers(), opts...)
+	h.t, h.keys, h.kms = t, crypto.NewMemoryKeys(), crypto.NewMemoryKMS()
+	return h
+}
+
+// erasureHouseOf is one without keys, as several processes have it.
+func erasureHouseOf(name string, brokers []string, opts ...muster.GroupOption) *erasureHouse {
+	h := &erasureHouse{name: name, brokers: brokers, secret: slices.Repeat([]byte{9}, 32)}
 	h.group = muster.NewGroup(h.name, append([]muster.GroupOption{muster.Partitions(2)}, opts...)...)
 	h.signUp = muster.NewCommand[*peoplepb.SignUp, *peoplepb.Person](h.group, "people.SignUp")
 	h.ask = muster.NewQuery[*peoplepb.Ask, *peoplepb.Person](h.group, "people.Ask")

@@ -29,5 +29,8 @@ func TestMain(m *testing.M) {
 	if text := os.Getenv(scribeVariable); text != "" {
 		os.Exit(scribe(text))
 	}
+	if text := os.Getenv(clerkVariable); text != "" {
+		os.Exit(clerk(text))
+	}
 	goleak.VerifyTestMain(m)
 }

@@ -67,6 +67,14 @@ func (p *Privacy) look(ctx context.Context, settled map[settledKey]settledAt) (o
 			destroyed = append(destroyed, e)
 		}
 	}
+	for i := range destroyed { // first, so that they act beside the owners
+		if err := p.order(ctx, &destroyed[i]); err != nil {
+			failed = true
+			if ctx.Err() == nil {
+				p.s.log.Warn("projections cannot be told of an erasure now, trying again", "erasure", destroyed[i].ID, "error", err)
+			}
+		}
+	}
 	for _, o := range p.s.owners {
 		for _, n := range o.served() {
 			key := settledKey{o.group.Name(), n}
@@ -85,12 +93,6 @@ func (p *Privacy) look(ctx context.Context, settled map[settledKey]settledAt) (o
 		}
 	}
 	for i := range destroyed {
-		if err := p.order(ctx, &destroyed[i]); err != nil {
-			failed = true
-			if ctx.Err() == nil {
-				p.s.log.Warn("projections cannot be told of an erasure now, trying again", "erasure", destroyed[i].ID, "error", err)
-			}
-		}
 		left, err := p.acknowledge(ctx, &destroyed[i], settled, len(destroyed))
 		if owes, failed = owes || left, failed || err != nil; err != nil && ctx.Err() == nil {
 			p.s.log.Warn("an erasure cannot be acknowledged now, trying again", "erasure", destroyed[i].ID, "error", err)
