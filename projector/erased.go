@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -68,6 +69,16 @@ func (w *worker) erase(a *act) error {
 	if !is {
 		return w.commitChange(&Change{Acts: a.number}) // Operator.Erase wrote none such
 	}
+	if w.holding == nil {
+		return w.storeFault("it is not claimed", errors.New("released"))
+	}
+	letters, err := w.causesErased(e.Subject)
+	if err != nil {
+		return w.storeFault("an erasure cannot begin", err)
+	}
+	for i := range letters {
+		letters[i].Cause = CauseErased
+	}
 	w.stage.reset()
 	w.stage.began = w.r.config.Now()
 	batch, checked, err := w.begin()
@@ -92,7 +103,7 @@ func (w *worker) erase(a *act) error {
 		batch.Rollback()
 		return &faulty{ReasonErasing, fmt.Errorf("projection %s: erasure %s is not carried out: %w", w.shard, e.Erasure, err)}
 	}
-	return w.commit(batch, &Change{Acts: a.number})
+	return w.commit(batch, &Change{Acts: a.number, Put: letters})
 }
 
 func (b *storeBatch) eraseSubject(codec muster.Codec, e SubjectErased, what ErasedRow) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,18 +29,19 @@ func (r *viewRig) erasedEverywhere(who string) {
 func TestRowsThatComeBackAreErasedBeforeTheyAreShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newViewRig(t, 1)
-		erased, broken := 0, true
+		var erased atomic.Int32
+		var broken atomic.Bool
 		projector.OnErased(r.view, func(_ context.Context, rows *projector.Rows[muster.Raw], e projector.SubjectErased) error {
 			if e.Subject != erasedRef("anna") {
 				t.Errorf("told of %+v", e)
 			}
-			if got, err := r.read("two", 0); erased > 0 && muster.CodeOf(err) != muster.Unavailable {
+			if got, err := r.read("two", 0); erased.Load() > 0 && muster.CodeOf(err) != muster.Unavailable {
 				t.Errorf("rows of before the erasure are shown: %q, %v", got, err)
 			}
-			if broken {
+			if broken.Load() {
 				return errors.New("not yet")
 			}
-			erased++
+			erased.Add(1)
 			return rows.Delete("anna")
 		})
 		_, stop := r.start(r.on("two"))
@@ -48,28 +50,28 @@ func TestRowsThatComeBackAreErasedBeforeTheyAreShown(t *testing.T) {
 		r.wantView("two", 0, nil, "anna:1", "bert:1")
 		stop()
 
-		broken = false
 		r.erasedEverywhere("anna")
 		_, stop = r.start(r.on("one"))
 		pass(time.Minute) // orders as old as this one are forgotten meanwhile
 		r.wantView("one", 0, nil, "anna:1", "bert:1")
-		if entries, _ := r.control.Entries(); erased != 0 || !slices.ContainsFunc(tableKeys(entries), func(key string) bool { return strings.HasPrefix(key, "act/erase-") }) {
-			t.Fatalf("%d erasures by an instance that began behind it; the table has %v", erased, tableKeys(entries))
+		if entries, _ := r.control.Entries(); erased.Load() != 0 || !slices.ContainsFunc(tableKeys(entries), func(key string) bool { return strings.HasPrefix(key, "act/erase-") }) {
+			t.Fatalf("%d erasures by an instance that began behind it; the table has %v", erased.Load(), tableKeys(entries))
 		}
 		stop()
 
-		broken, erased = true, 1 // from now on nothing of two may be seen before
+		broken.Store(true)
+		erased.Store(1) // from now on nothing of two may be seen before
 		runner, _ := r.start(r.on("two"))
 		wantState(t, runner, 0, projector.Away, projector.ReasonErasing)
 		if got, err := r.read("two", 0); muster.CodeOf(err) != muster.Unavailable {
 			t.Errorf("while it cannot be carried out: %q, %v", got, err)
 		}
-		broken = false
+		broken.Store(false)
 		pass(time.Minute)
 		wantState(t, runner, 0, projector.Live, "")
 		r.wantView("two", 0, nil, "bert:1")
-		if erased != 2 {
-			t.Errorf("carried out %d times, want once", erased-1)
+		if erased.Load() != 2 {
+			t.Errorf("carried out %d times, want once", erased.Load()-1)
 		}
 		r.note(0, "bert:2")
 		pass(time.Second)
