@@ -99,7 +99,7 @@ func (v *View[V]) entriesOf(codec muster.Codec, key string, payload []byte, cont
 	}
 	defer func() {
 		if caught := recover(); caught != nil {
-			all, err = nil, fmt.Errorf("%w: an index function panicked: %v; mend it", ErrUnfit, caught)
+			all, err = nil, fmt.Errorf("%w: an index function panicked: %s; mend it", ErrUnfit, muster.NewPanicError(caught).Text)
 		}
 	}()
 	if all, err = v.entries(key, row); err != nil {
@@ -148,7 +148,7 @@ func (r *Rows[V]) ready(k *kept[V]) (err error) {
 	}
 	defer func() {
 		if caught := recover(); caught != nil {
-			err = r.refuse(k.key, "encoding or indexing it panicked: %v", caught)
+			err = r.refuse(k.key, "encoding or indexing it panicked: %s", muster.NewPanicError(caught).Text)
 		}
 	}()
 	if err := r.encode(k); err != nil {

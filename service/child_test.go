@@ -26,6 +26,7 @@ var children = map[string]func(text string) int{
 	"MUSTER_TEST_RELAY":  func(text string) int { return asChild(text, (*relayConfig).work) },
 	"MUSTER_TEST_VIEWER": func(text string) int { return asChild(text, (*viewerConfig).work) },
 	"MUSTER_TEST_STORY":  func(text string) int { return asChild(text, (*storyConfig).work) },
+	"MUSTER_TEST_CLERK":  func(text string) int { return asChild(text, (*clerkConfig).work) },
 	"MUSTER_TEST_SCRIBE": func(text string) int { return asChild(text, (*scribeConfig).work) },
 }
 
