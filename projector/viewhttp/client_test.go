@@ -139,7 +139,7 @@ func (m *mirror) take(u projector.Update) error {
 func (m *mirror) until(t *testing.T, want map[string]string) {
 	t.Helper()
 	var diff string
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		m.mu.Lock()
 		diff = cmp.Diff(want, m.rows)
 		m.mu.Unlock()
