@@ -55,7 +55,7 @@ func TestFaultEndTxnNeverAnswered(t *testing.T) {
 			t.Parallel()
 			st := newStage(t, kafkatest.Brokers(t), 2)
 			wire, cfg := &kafkatest.Tap{}, st.config()
-			cfg.Kafka.Options, cfg.TransactionTimeout = wire.Option(), 500*time.Millisecond
+			cfg.Kafka.Options, cfg.TransactionTimeout = wire.Option(), time.Second
 			s := start(t, cfg, st.owner(nil))
 			st.deposits("before", 8, 4, 4, s)
 			wire.Arm(kmsg.EndTxn, 1_000_000, apply)
