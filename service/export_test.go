@@ -64,3 +64,17 @@ func NewControl(t *consumer.Table) projector.Control { return control{t} }
 
 // LocalQueries reads what this instance may serve: what other instances and [Service.Views] get of it.
 func (s *Service) LocalQueries() projector.Reader { return s.queries.local }
+
+// Awaiting is the wait for a position wherever its shard is, with everything around it given.
+type Awaiting struct {
+	Here    func(ctx context.Context) error
+	Holder  func(ctx context.Context, shard int32) (projector.Instance, bool)
+	There   func(ctx context.Context) error
+	Changes func() <-chan struct{}
+	Closed  <-chan struct{}
+}
+
+// Run waits, on the instance "self".
+func (a Awaiting) Run(ctx context.Context) error {
+	return (&awaiting{here: a.Here, holder: a.Holder, there: a.There, changes: a.Changes, closed: a.Closed, self: "self"}).run(ctx)
+}
