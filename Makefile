@@ -52,6 +52,14 @@ bench: ## all benchmarks on an embedded broker, into out/bench.json; on real Kaf
 	@mkdir -p out
 	$(GO) run ./bench -embedded -run all -json out/bench.json
 
+.PHONY: bench-peers
+bench-peers: ## Muster beside Kafka Streams on real brokers: at MUSTER_BROKERS, or what `make kafka` started; needs Java 17 and Maven
+	@$(KAFKAD) ping "$(ADDRESSES)"
+	cd bench/peers/kafka-streams && mvn -B -q compile
+	@mkdir -p out
+	$(GO) run ./bench -brokers "$(ADDRESSES)" -streams bench/peers/kafka-streams/target -json out/peers.json -timeout 60m \
+		-run drain-streams-10,call-1-streams-10,call-256-streams-10,drain-streams-100,call-1-streams-100,call-256-streams-100
+
 .PHONY: lint
 lint: $(LINTER) lines ## linters, formatting, file lengths
 	$(LINTER) run $(PACKAGES)

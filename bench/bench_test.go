@@ -98,6 +98,7 @@ func TestWrongFlags(t *testing.T) {
 		"-embedded -compression=rar":         "choose none",
 		"-embedded -run=call-256-rf3 -quick": "needs 3 brokers",
 		"-embedded -repeat=-1":               "above zero",
+		"-embedded -run=call-1-streams-10":   "make bench-peers",
 	} {
 		err := run(t.Context(), strings.Fields(args), &strings.Builder{})
 		if err == nil || !strings.Contains(err.Error(), want) {
