@@ -94,8 +94,8 @@ func (e *envelope) parse(data []byte, parts []sealedPart) error {
 	}
 	content, rest, is := takeBytes(data[len(magic):], tagContent)
 	count, rest, counted := takeNumber(rest, tagCount)
-	bare, rest, clear := takeBytes(rest, tagClear)
-	if !is || !counted || !clear || count > maxParts {
+	bare, rest, bared := takeBytes(rest, tagClear)
+	if !is || !counted || !bared || count > maxParts {
 		return ErrUnknownFormat
 	}
 	parts = parts[:0]
