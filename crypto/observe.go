@@ -40,6 +40,7 @@ type Stats struct {
 	Misses  int64 // keys that the key store was asked about
 	Unwraps int64 // data keys opened
 	Created int64 // data keys made, losers too
+	Renewed int64 // new versions of data keys that this process has seen made, by itself or beside another
 	Sealed  int64 // parts
 	Opened  int64 // parts
 
@@ -50,14 +51,14 @@ type Stats struct {
 }
 
 type counters struct {
-	hits, misses, unwraps, created, sealed, opened atomic.Int64
+	hits, misses, unwraps, created, renewed, sealed, opened atomic.Int64
 }
 
 // Stats gives the counters.
 func (c *Codec) Stats() Stats {
 	n := &c.ring.stats
 	s := Stats{
-		Hits: n.hits.Load(), Misses: n.misses.Load(), Unwraps: n.unwraps.Load(), Created: n.created.Load(), Sealed: n.sealed.Load(), Opened: n.opened.Load(),
+		Hits: n.hits.Load(), Misses: n.misses.Load(), Unwraps: n.unwraps.Load(), Created: n.created.Load(), Renewed: n.renewed.Load(), Sealed: n.sealed.Load(), Opened: n.opened.Load(),
 	}
 	for _, shelf := range c.ring.refs {
 		s.Subjects += shelf.len()
@@ -67,10 +68,4 @@ func (c *Codec) Stats() Stats {
 		s.Behind = time.Duration(c.ring.clock() - c.ring.watch.cut.Load())
 	}
 	return s
-}
-
-func (g *goneKeys) len() int {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	return len(g.dead)
 }

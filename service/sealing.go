@@ -79,6 +79,7 @@ func (s *Service) sealingGauges() {
 		{"privacy_key_hits_total", "Keys that were found in memory.", func(is crypto.Stats) int64 { return is.Hits }},
 		{"privacy_key_misses_total", "Keys that the key store was asked about.", func(is crypto.Stats) int64 { return is.Misses }},
 		{"privacy_keys_created_total", "Data keys made by this process.", func(is crypto.Stats) int64 { return is.Created }},
+		{"privacy_keys_renewed_total", "Data keys that were followed by a new version when this process wanted one.", func(is crypto.Stats) int64 { return is.Renewed }},
 		{"privacy_sealed_total", "Parts of payloads that were sealed.", func(is crypto.Stats) int64 { return is.Sealed }},
 		{"privacy_opened_total", "Parts of payloads that were opened.", func(is crypto.Stats) int64 { return is.Opened }},
 	} {
