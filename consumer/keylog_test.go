@@ -50,7 +50,7 @@ func (c *cluster) topicKeys(t testing.TB, topic string) *crypto.TopicKeys {
 func (c *cluster) keyStores(t testing.TB) mustertest.KeyStoreFixture {
 	topic := c.keySpace(t)
 	store := c.topicKeys(t, topic)
-	return mustertest.KeyStoreFixture{Steps: 8, Store: store, Other: c.topicKeys(t, topic), Restart: func(t testing.TB) crypto.KeyStore {
+	return mustertest.KeyStoreFixture{Steps: 3, Store: store, Other: c.topicKeys(t, topic), Restart: func(t testing.TB) crypto.KeyStore {
 		store.Close()
 		store = c.topicKeys(t, topic)
 		return store
@@ -60,6 +60,12 @@ func (c *cluster) keyStores(t testing.TB) mustertest.KeyStoreFixture {
 func TestKeyLogConformance(t *testing.T) {
 	c := start(t, 1)
 	mustertest.KeyStore(t, c.keyStores)
+}
+
+// Two processes on a real log in random order, also with restarts, never say anything but what the model says.
+func TestKeyLogMachine(t *testing.T) {
+	c := start(t, 1)
+	mustertest.KeyStoreMachine(t, c.keyStores)
 }
 
 // Two processes follow one topic: what one appends, the other reads, in order and whole, whenever it comes.

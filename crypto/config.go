@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +33,8 @@ type Config struct {
 	KeyAge           time.Duration // after which an open key is asked for and opened again; 0 means one hour
 	KeyMessages      int64         // likewise, after so many sealed messages; 0 means 1,000,000, at most 8,000,000
 	KeyBytes         int64         // likewise, after so many sealed bytes; 0 means 1 GiB, at most 512 GiB
+	RenewMessages    int64         // a key that has sealed so many, in all processes, is followed by a new version; 0 means 2^30, which is also the most
+	RenewAge         time.Duration // likewise, when it is that old; 0 means 90 days
 	KeyTimeout       time.Duration // bound of one look-up, which Encode and Decode may wait for; 0 means 5 s
 	Grace            time.Duration // how long a destroyed key may still be used where the watch of the key store is cut; 0 means 30 s
 
@@ -40,6 +43,7 @@ type Config struct {
 	Now     func() time.Time // nil means time.Now
 
 	warned *atomic.Bool
+	draw   func() float64 // an exponential variate of mean 1, see allow
 }
 
 // Validate reports everything wrong with the configuration, joined.
@@ -55,6 +59,7 @@ func (c Config) Validate() error {
 	refuse(len(c.SubjectKey) < keySize, "SubjectKey has %d bytes; it needs %d or more", len(c.SubjectKey), keySize)
 	refuse(c.CacheEntries < 0 || c.DestroyedEntries < 0 || c.KeyMessages < 0 || c.KeyBytes < 0, "a bound of the cache is negative")
 	refuse(c.KeyMessages > 8_000_000 || c.KeyBytes > 512<<30, "KeyMessages is over 8,000,000 or KeyBytes over 512 GiB")
+	refuse(c.RenewMessages < 0 || c.RenewMessages > maxRenewMessages || c.RenewAge < 0, "RenewMessages is negative or over 2^30, or RenewAge is negative")
 	refuse(c.KeyAge < 0 || c.KeyTimeout < 0 || c.Grace < 0, "KeyAge, KeyTimeout or Grace is negative")
 	return errors.Join(faults...)
 }
@@ -64,6 +69,10 @@ func (c Config) filled() Config {
 	c.CacheEntries, c.DestroyedEntries = cmp.Or(c.CacheEntries, 20_000), cmp.Or(c.DestroyedEntries, 1_000_000)
 	c.KeyAge, c.KeyTimeout, c.Grace = cmp.Or(c.KeyAge, time.Hour), cmp.Or(c.KeyTimeout, 5*time.Second), cmp.Or(c.Grace, 30*time.Second)
 	c.KeyMessages, c.KeyBytes = cmp.Or(c.KeyMessages, 1_000_000), cmp.Or(c.KeyBytes, 1<<30)
+	c.RenewMessages, c.RenewAge = cmp.Or(c.RenewMessages, maxRenewMessages), cmp.Or(c.RenewAge, 90*24*time.Hour)
+	if c.draw == nil {
+		c.draw = rand.ExpFloat64
+	}
 	if c.Inner == nil {
 		c.Inner = muster.PlainCodec{}
 	}

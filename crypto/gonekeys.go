@@ -71,3 +71,9 @@ func (g *goneKeys) destroy(id KeyID) {
 	}
 	g.dead[id] = struct{}{}
 }
+
+func (g *goneKeys) len() int {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return len(g.dead)
+}

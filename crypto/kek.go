@@ -101,17 +101,23 @@ func newKEKs(tenant string, store KeyStore, kms KMS, now func() time.Time) *keks
 	return &keks{tenant: tenant, store: store, kms: kms, now: now, asking: make(chan struct{}, 1), open: map[uint32]*kek{}}
 }
 
-// current gives the key-encryption key of the current generation; where there is none yet, it makes the first.
+// current gives the key-encryption key of the current generation; where there is none yet, it makes the first. Of a tenant that comes late that is the first
+// generation whose native key is not destroyed.
 func (k *keks) current(ctx context.Context) (*kek, error) {
 	e, err := k.store.Active(ctx, KEKSubject(k.tenant))
 	if errors.Is(err, ErrKeyMissing) {
-		e, err = k.create(ctx, 1)
+		for g := uint32(1); g == 1 || errors.Is(err, ErrShredded) && g < maxGenerations; g++ {
+			e, err = k.create(ctx, g)
+		}
 	}
 	if err != nil {
 		return nil, kekFault(err)
 	}
 	return k.opened(ctx, e)
 }
+
+// maxGenerations bounds the search for one that lives: a generation a day for a century.
+const maxGenerations = 1 << 15
 
 // of gives the key-encryption key of a generation. [ErrKeyMissing] when the key store does not know it or knows that it is destroyed.
 func (k *keks) of(ctx context.Context, generation uint32) (*kek, error) {
@@ -125,13 +131,13 @@ func (k *keks) of(ctx context.Context, generation uint32) (*kek, error) {
 	return k.opened(ctx, e)
 }
 
-// create makes the key-encryption key of a generation; another process may be faster, and then its key is the one.
+// create makes the key-encryption key of a generation; another process may be faster, and then its key is the one. ErrShredded: the generation is destroyed.
 func (k *keks) create(ctx context.Context, generation uint32) (Entry, error) {
 	key := make([]byte, keySize)
 	rand.Read(key)
 	wrapped, err := k.kms.Wrap(ctx, generation, key, kekAAD(k.tenant, generation))
 	if err != nil {
-		return Entry{}, kekFault(err)
+		return Entry{}, err
 	}
 	return k.store.PutIfAbsent(ctx, Entry{
 		Subject: KEKSubject(k.tenant), ID: KEKID(generation), Version: generation, State: EntryActive, Generation: generation,

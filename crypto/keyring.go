@@ -184,6 +184,9 @@ func (r *keyring) active(s *subjectKeys) (*openKey, error) {
 	if errors.Is(err, ErrShredded) {
 		s.erased.Store(r.clock() + int64(missingFor))
 	}
+	if err == nil && r.due(s, &e) {
+		e, err = r.renew(ctx, s, e)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -242,11 +245,12 @@ func (r *keyring) lookup(name keyName) (*openKey, error) {
 // where anything was, it serves this once.
 func (r *keyring) keep(ctx context.Context, e Entry, s *subjectKeys, session, changes uint64) (*openKey, error) {
 	k := s.find(&e.ID)
-	if k == nil || k.revoked.Load() || k.spent(r.cfg, r.clock()) {
+	if before := k; k == nil || k.revoked.Load() || k.spent(r.cfg, r.clock()) {
 		var err error
 		if k, err = r.unwrap(ctx, e); err != nil {
 			return nil, err
 		}
+		k.allow(r.cfg, before)
 	}
 	k.checked.Store(r.clock())
 	k.session.Store(session)

@@ -27,6 +27,7 @@ type ledgerBook struct {
 	byKey    map[string]string     // idempotency key -> erasure
 	shares   map[string][]ShareSize
 	exports  []ExportRecord
+	rotation rotationBook
 }
 
 // ExportRecord says that a subject's data was exported.
@@ -82,6 +83,8 @@ func (b *ledgerBook) apply(r *ledgerRecord) bool {
 	case kindJoined:
 		b.shares[r.Service] = r.Shares
 		return r.Service != ""
+	case kindRotation:
+		return b.rotation.rotate(r)
 	case kindLeft:
 		_, there := b.shares[r.Service]
 		delete(b.shares, r.Service)

@@ -15,11 +15,11 @@ import (
 // no compaction takes one record for a newer form of another, or a second append of the same bytes for the first.
 //
 //	format   1
-//	kind     requested | keys-destroyed | propagating | acknowledged | purged | unrecoverable | reinstated | exported | joined | left
+//	kind     requested | keys-destroyed | propagating | acknowledged | purged | unrecoverable | reinstated | exported | joined | left | rotation
 //	prev     hash of the record before, 64 hex digits
 //	time     of the writer's clock, UTC
 //	by       service/instance that wrote it
-//	erasure  its id; not in exported, joined, left
+//	erasure  its id; not in exported, joined, left, rotation
 //	subject  subject_ref, 32 hex digits: in requested, reinstated, exported
 //
 // What else each kind has stands at the fields below. No field holds personal data: a requester is an opaque id, a reason is a word.
@@ -46,7 +46,11 @@ type ledgerRecord struct {
 	Service string      `json:"service,omitempty"` // joined, left
 	Shares  []ShareSize `json:"shares,omitempty"`  // joined: what the service runs
 	Export  string      `json:"export,omitempty"`  // exported: id of the export
-	Count   int         `json:"count,omitempty"`   // exported: messages
+	Count   int         `json:"count,omitempty"`   // exported: messages; rotation wrapped: keys that are under the generation
+
+	Stage      string `json:"stage,omitempty"`      // rotation: claimed | begun | wrapped | destroyed | released
+	Generation uint32 `json:"generation,omitempty"` // rotation, but claimed: the one it is about
+	Wrapped    int    `json:"wrapped,omitempty"`    // rotation wrapped: keys that were wrapped for it
 }
 
 // ShareSize is a group or a projection that a service runs, with its partitions.
@@ -69,6 +73,13 @@ const (
 	kindExported      = "exported"
 	kindJoined        = "joined"
 	kindLeft          = "left"
+	kindRotation      = "rotation"
+
+	stageClaimed   = "claimed"
+	stageBegun     = "begun"
+	stageWrapped   = "wrapped"
+	stageDestroyed = "destroyed"
+	stageReleased  = "released"
 )
 
 // Errors of the ledger.
@@ -91,7 +102,7 @@ func decodeLedgerRecord(value []byte) (*ledgerRecord, error) {
 		return nil, fmt.Errorf("%w: a record is not JSON", ErrLedgerBroken)
 	}
 	switch r.Kind {
-	case kindRequested, kindKeysDestroyed, kindPropagating, kindAcknowledged, kindPurged, kindUnrecoverable, kindReinstated, kindExported, kindJoined, kindLeft:
+	case kindRequested, kindKeysDestroyed, kindPropagating, kindAcknowledged, kindPurged, kindUnrecoverable, kindReinstated, kindExported, kindJoined, kindLeft, kindRotation:
 	default:
 		return nil, fmt.Errorf("%w: a record of kind %q", ErrLedgerNewer, r.Kind)
 	}

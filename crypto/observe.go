@@ -40,6 +40,7 @@ type Stats struct {
 	Misses  int64 // keys that the key store was asked about
 	Unwraps int64 // data keys opened
 	Created int64 // data keys made, losers too
+	Renewed int64 // new versions of data keys that this process has seen made, by itself or beside another
 	Sealed  int64 // parts
 	Opened  int64 // parts
 
@@ -51,7 +52,7 @@ type Stats struct {
 
 // counters are counted at the end of a call, and what is usual once only.
 type counters struct {
-	misses, unwraps, created, sealed, opened atomic.Int64
+	misses, unwraps, created, renewed, sealed, opened atomic.Int64
 
 	uncached atomic.Int64 // of the parts sealed and opened, those whose key was not in the cache
 }
@@ -61,7 +62,7 @@ func (c *Codec) Stats() Stats {
 	n := &c.ring.stats
 	uncached := n.uncached.Load() // first: so it never counts a part that the others do not
 	s := Stats{
-		Misses: n.misses.Load(), Unwraps: n.unwraps.Load(), Created: n.created.Load(), Sealed: n.sealed.Load(), Opened: n.opened.Load(),
+		Misses: n.misses.Load(), Unwraps: n.unwraps.Load(), Created: n.created.Load(), Renewed: n.renewed.Load(), Sealed: n.sealed.Load(), Opened: n.opened.Load(),
 	}
 	s.Hits = s.Sealed + s.Opened - uncached
 	for _, shelf := range c.ring.refs {
@@ -72,10 +73,4 @@ func (c *Codec) Stats() Stats {
 		s.Behind = time.Duration(c.ring.clock() - c.ring.watch.cut.Load())
 	}
 	return s
-}
-
-func (g *goneKeys) len() int {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	return len(g.dead)
 }

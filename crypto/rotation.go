@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 )
@@ -88,8 +89,37 @@ func (r *Rotation) Begin(ctx context.Context) (generation uint32, err error) {
 	return current + 1, r.retire(ctx, current+1)
 }
 
+// level gives the current generation to tenants that have none: who began it has died before it was there.
+func (r *Rotation) level(ctx context.Context, current uint32) error {
+	for _, k := range r.keks {
+		_, err := r.config.Keys.Lookup(ctx, KEKSubject(k.tenant), KEKID(current))
+		if errors.Is(err, ErrKeyMissing) {
+			_, err = k.create(ctx, current)
+		}
+		if err != nil {
+			return kekFault(err)
+		}
+	}
+	return nil
+}
+
+// earlier gives the generations before the current one that are not destroyed.
+func (r *Rotation) earlier(ctx context.Context, current uint32) (all []uint32, err error) {
+	err = r.each(ctx, func(e Entry) error {
+		if e.Generation < current && !slices.Contains(all, e.Generation) {
+			all = append(all, e.Generation)
+		}
+		return nil
+	})
+	slices.Sort(all)
+	return all, err
+}
+
 // retire has no generation before this one wrap anything new. Who has wrapped a key with one of them looks once it is stored, and wraps it again.
 func (r *Rotation) retire(ctx context.Context, current uint32) error {
+	if err := r.level(ctx, current); err != nil {
+		return err
+	}
 	return r.each(ctx, func(e Entry) error {
 		if e.Generation >= current || e.State != EntryActive {
 			return nil

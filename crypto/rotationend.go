@@ -74,26 +74,8 @@ func (r *Rotation) Renew(ctx context.Context, subject SubjectRef) (version uint3
 		return 0, err
 	}
 	clear(key)
-	wrapping, err := k.current(ctx)
-	if err != nil {
-		return 0, err
-	}
-	key, id, err := newKey()
-	if err != nil {
-		return 0, err
-	}
-	defer clear(key)
-	held, err := r.config.Keys.PutIfAbsent(ctx, Entry{
-		Subject: subject, ID: id, Version: old.Version + 1, State: EntryActive, Generation: wrapping.generation, Wrapped: wrapping.wrap(subject, id, key),
-	})
-	if err != nil {
-		return 0, err
-	}
-	if _, err := k.settle(ctx, held, id, key, wrapping); err != nil {
-		return 0, err
-	}
-	old.State = EntryReadOnly
-	return old.Version + 1, r.config.Keys.Replace(ctx, old)
+	held, err := k.renew(ctx, old)
+	return held.Version, err
 }
 
 // settle sees to it that a data key that was just stored lies under a generation that lives. Between the wrapping and the storing that generation may have

@@ -14,6 +14,7 @@ type subjectKeys struct {
 	ref    SubjectRef
 	out    atomic.Bool                // not on the shelf any more: nobody would tell it of changes
 	active atomic.Pointer[openKey]    // to seal with; nil: to be asked for
+	calm   atomic.Int64               // until when no renewal is tried, since one has failed; on the ring's clock
 	erased atomic.Int64               // until when it is believed that nothing is sealed for it any more; on the ring's clock
 	keys   atomic.Pointer[[]*openKey] // replaced as a whole, under mu
 
@@ -30,7 +31,10 @@ type openKey struct {
 	checked atomic.Int64  // when that was
 	revoked atomic.Bool   // it is not to be used any more
 
-	used atomic.Uint64 // what was sealed with it since it was opened: messages << 40 | bytes
+	used   atomic.Uint64 // what was sealed with it since it was opened: messages << 40 | bytes
+	limit  atomic.Int64  // messages, of those in used, after which the key store is asked again
+	drawn  int64         // messages, of those in used, after which the key is renewed
+	before int64         // messages that this process had sealed with it when it was opened
 }
 
 func (s *subjectKeys) find(id *KeyID) *openKey {
@@ -91,5 +95,5 @@ func (k *openKey) spent(cfg *Config, now int64) bool {
 // spend counts a message; false when the key has to be opened anew first.
 func (k *openKey) spend(cfg *Config, size int) bool {
 	used := k.used.Add(1<<40 | uint64(size))
-	return int64(used>>40) <= cfg.KeyMessages && int64(used&(1<<40-1)) <= cfg.KeyBytes
+	return int64(used>>40) <= k.limit.Load() && int64(used&(1<<40-1)) <= cfg.KeyBytes
 }

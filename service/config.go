@@ -12,6 +12,7 @@ import (
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/crypto"
+	"github.com/seed-3eec0498/muster/internal/disk"
 	"github.com/seed-3eec0498/muster/kafka"
 )
 
@@ -39,6 +40,9 @@ type Config struct {
 	Privacy *crypto.Config
 	// Erasure has the service take part in erasures, see [Service.Privacy]. Nil: it does not.
 	Erasure *ErasureConfig
+	// KeyMemory bounds the memory of the copy that [OpenKeys] has of the key topic, in bytes: the copy lies in DataDir then, sealed, and ends with the
+	// process. At least 16 MiB. Zero means that it is in memory, about 260 bytes for each subject.
+	KeyMemory int64
 	// Logger gets what an operator should know, never payloads or keys. Nil means silence.
 	Logger *slog.Logger
 	// Metrics is where the service's metrics are registered. Nil means nowhere.
@@ -150,6 +154,9 @@ func (c Config) Validate() error {
 		fault("ViewStore: %v", err)
 	}
 	faults = append(faults, c.Erasure.faults(c.Privacy)...)
+	if c.KeyMemory < 0 || c.KeyMemory > 0 && c.KeyMemory < disk.MinScratch {
+		fault("KeyMemory is %d; zero means all in memory, else at least %d bytes", c.KeyMemory, disk.MinScratch)
+	}
 	for _, n := range []struct {
 		name       string
 		value, top int

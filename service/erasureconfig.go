@@ -21,7 +21,10 @@ type ErasureConfig struct {
 	// Ref makes the reference of a subject's id, as the codec does: see [crypto.RefOf]. Nil means with the key of Config.Privacy; without that,
 	// subjects are given as 32 hex digits of their reference.
 	Ref func(subject string) crypto.SubjectRef
-	// Ticks and Gone are those of [crypto.EraserConfig]. Nil means what Keys does itself, where it can tick, as [Keys] can.
+	// Rotation has this service change the generation of keys when that is due. Nil: it does not, and somebody else does; see docs/keys.md.
+	Rotation *KeyRotation
+	// Ticks and Gone are those of [crypto.EraserConfig]. Nil means what Keys does itself, where it can tick, as [Keys] can, and what the key store says of
+	// generations, where Config.Privacy or Rotation names the KMS.
 	Ticks func(ctx context.Context) error
 	Gone  func(ctx context.Context, generations []uint32) (bool, error)
 	// Patience is how long acknowledgements may be missing before that is an alert. Zero means 24 hours.
@@ -61,6 +64,9 @@ func (c *ErasureConfig) faults(sealing *crypto.Config) []error {
 	}
 	fault(c.Keys == nil && sealing == nil, "Keys is nil, and so is Privacy; give it the key store of the codec")
 	fault(!serviceName.MatchString(c.KeySpace), "KeySpace %q: 1 to 150 letters, digits, dots, dashes or underscores, beginning with a letter or digit", c.KeySpace)
+	if err := c.rotationFaults(sealing); err != nil {
+		faults = append(faults, err)
+	}
 	fault(c.Patience < 0 || c.Look < 0, "Patience %v and Look %v are not negative; zero means the default", c.Patience, c.Look)
 	return faults
 }

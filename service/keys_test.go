@@ -2,10 +2,13 @@ package service_test
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/crypto"
+	"github.com/seed-3eec0498/muster/mustertest"
 	"github.com/seed-3eec0498/muster/service"
 )
 
@@ -37,6 +40,38 @@ func TestKeysInATopic(t *testing.T) {
 	h.wantErased(owner, view, "anna", "bert")
 	if _, err := open(true).Active(t.Context(), h.ref("anna")); !errors.Is(err, crypto.ErrShredded) {
 		t.Errorf("a new process finds %v", err)
+	}
+}
+
+// A key store whose copy lies on disk says the same as any other, and leaves nothing there.
+func TestKeysOnDisk(t *testing.T) {
+	h, dir := newErasureHouse(t), t.TempDir()
+	open := func(t testing.TB, memory int64) *service.Keys {
+		keys, err := service.OpenKeys(t.Context(), service.Config{Name: "people", Brokers: h.brokers, DataDir: dir, KeyMemory: memory}, h.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return keys
+	}
+	store, other := open(t, 16<<20), open(t, 0)
+	mustertest.KeyStoreMachine(t, func(testing.TB) mustertest.KeyStoreFixture {
+		return mustertest.KeyStoreFixture{Steps: 1, Store: store, Other: other, Restart: func(t testing.TB) crypto.KeyStore {
+			store.Close()
+			store = open(t, 16<<20)
+			return store
+		}}
+	})
+	store.Close()
+	other.Close()
+	if left, err := os.ReadDir(filepath.Join(dir, "keys")); err != nil || len(left) > 0 {
+		t.Errorf("there is %v, %v", left, err)
+	}
+	for _, c := range []service.Config{{DataDir: dir, KeyMemory: 1}, {KeyMemory: 16 << 20}} {
+		c.Name, c.Brokers = "people", h.brokers
+		if keys, err := service.OpenKeys(t.Context(), c, h.name); err == nil {
+			t.Errorf("%d bytes of memory in %q are taken", c.KeyMemory, c.DataDir)
+			keys.Close()
+		}
 	}
 }
 

@@ -65,6 +65,7 @@ func registeredMetrics(t *testing.T) map[string]string {
 	seen := &listingRegistry{Registry: prometheus.NewRegistry()}
 	cfg := service.Config{
 		Name: kafkatest.UniqueName(t, "bank"), Brokers: kafkatest.Embedded(t, embedded.Config{}).Brokers(), DataDir: t.TempDir(), Metrics: seen, Privacy: memoryPrivacy(),
+		Erasure: &service.ErasureConfig{KeySpace: kafkatest.UniqueName(t, "bank"), Rotation: &service.KeyRotation{}},
 	}
 	s, err := service.Open(t.Context(), cfg, newBank(t).owner(nil))
 	if err != nil {

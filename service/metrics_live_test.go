@@ -51,7 +51,7 @@ func TestLiveServiceShowsWhatIsDocumented(t *testing.T) {
 	}
 	second := first
 	second.Metrics, second.Recovery.SnapshotEvery = st.metrics, 1
-	second.Privacy, second.Erasure = memoryPrivacy(), &service.ErasureConfig{KeySpace: st.group.Name()}
+	second.Privacy, second.Erasure = memoryPrivacy(), &service.ErasureConfig{KeySpace: st.group.Name(), Rotation: &service.KeyRotation{}}
 	s = start(t, second, st.owner(func(_ context.Context, r *muster.Root[*account], in deposit) (account, error) {
 		if in.Amount == 13 {
 			panic("unlucky")

@@ -12,12 +12,13 @@ import (
 // Privacy erases and exports what the service and all others of its key space have of a person. Whoever may call it may destroy data for good and read
 // all of a person's: give it rights of its own. Its methods may be called by any goroutine; erasures are carried out while [Service.Run] runs.
 type Privacy struct {
-	s      *Service
-	config ErasureConfig
-	table  *consumer.Table // nil where the configuration brings a ledger
-	ledger *crypto.Ledger
-	eraser *crypto.Eraser
-	stir   chan struct{} // room for one: there may be something to do
+	s        *Service
+	config   ErasureConfig
+	table    *consumer.Table // nil where the configuration brings a ledger
+	ledger   *crypto.Ledger
+	eraser   *crypto.Eraser
+	schedule *crypto.Schedule // nil without ErasureConfig.Rotation
+	stir     chan struct{}    // room for one: there may be something to do
 
 	told    map[string]bool // erasures that an alert was logged for
 	ordered map[string]bool // erasures that the projections were told of; both belong to run
@@ -41,6 +42,9 @@ func (s *Service) openErasures(ctx context.Context) (err error) {
 	}
 	s.privacy = p
 	if p.ledger, err = crypto.OpenLedger(ctx, log, s.cfg.Name+"/"+s.name, s.clock.Now); err != nil {
+		return fmt.Errorf("service %s: key space %s: %w", s.cfg.Name, p.config.KeySpace, err)
+	}
+	if err := p.openRotation(); err != nil {
 		return fmt.Errorf("service %s: key space %s: %w", s.cfg.Name, p.config.KeySpace, err)
 	}
 	p.eraser = crypto.NewEraser(crypto.EraserConfig{

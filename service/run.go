@@ -72,6 +72,7 @@ func (s *Service) Run(ctx context.Context) error {
 	all.Go(func() { s.gaugeProjections(reading) })
 	if s.privacy != nil {
 		all.Go(func() { s.privacy.run(ctx) })
+		all.Go(func() { s.privacy.rotate(ctx) })
 	}
 	<-ctx.Done()
 	overtime := time.AfterFunc(s.cfg.drainTimeout(), kill)

@@ -55,6 +55,22 @@ func (s *Service) openSealing(ctx context.Context) error {
 	return nil
 }
 
+// checkAccess refuses an owner that could not open what it has to fold. Whether key store and KMS can be reached is another matter: it waits for them.
+func (s *Service) checkAccess(ctx context.Context, behaviours []*muster.Behaviour) error {
+	if s.sealing == nil || len(behaviours) == 0 {
+		return nil
+	}
+	err := s.sealing.CheckAccess(ctx)
+	if errors.Is(err, crypto.ErrNoAccess) {
+		return fmt.Errorf("service %s: it owns group %s and has to open what is sealed there; give it the right to read the key store and to unwrap with the KMS, or run projections alone, which do without: %w",
+			s.cfg.Name, behaviours[0].Group().Name(), err)
+	}
+	if err != nil {
+		s.log.WarnContext(ctx, "key store or KMS cannot be asked now; what needs a key waits", "error", quiet(err))
+	}
+	return nil
+}
+
 // watching tells who waits for readiness that the keys are known, or are not any more.
 func (s *Service) watching(live bool, err error) {
 	s.board.touch()
@@ -79,6 +95,7 @@ func (s *Service) sealingGauges() {
 		{"privacy_key_hits_total", "Parts that were sealed or opened with a key that was in memory.", func(is crypto.Stats) int64 { return is.Hits }},
 		{"privacy_key_misses_total", "Keys that the key store was asked about.", func(is crypto.Stats) int64 { return is.Misses }},
 		{"privacy_keys_created_total", "Data keys made by this process.", func(is crypto.Stats) int64 { return is.Created }},
+		{"privacy_keys_renewed_total", "Data keys that were followed by a new version when this process wanted one.", func(is crypto.Stats) int64 { return is.Renewed }},
 		{"privacy_sealed_total", "Parts of payloads that were sealed.", func(is crypto.Stats) int64 { return is.Sealed }},
 		{"privacy_opened_total", "Parts of payloads that were opened.", func(is crypto.Stats) int64 { return is.Opened }},
 	} {

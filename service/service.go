@@ -111,6 +111,9 @@ func (s *Service) open(ctx context.Context, behaviours []*muster.Behaviour, subs
 	if err := s.checkTypes(behaviours, subscriptions, projections); err != nil {
 		return err
 	}
+	if err := s.checkAccess(ctx, behaviours); err != nil {
+		return err
+	}
 	ids, replies, err := s.topics(ctx, behaviours, len(projections) > 0)
 	if err != nil {
 		return err
