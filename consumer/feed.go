@@ -236,24 +236,31 @@ func (t *tap) decode(r *kgo.Record) {
 	switch {
 	case err == nil:
 		t.events = append(t.events, event)
-	case errors.Is(err, kafka.ErrTombstone):
-	case errors.Is(err, kafka.ErrForeign):
-		if mark, _ := kafka.DecodeTrimMark(r, t.group); mark != nil {
+	case errors.Is(err, kafka.ErrTombstone): // or a mark of trimming
+		mark, err := kafka.DecodeTrimMark(r, t.group)
+		if err != nil {
+			t.fault(&at, err)
+		} else if mark != nil {
 			t.marks = append(t.marks, TrimmedAt{r.Offset, mark.Before})
-			return
 		}
+	case errors.Is(err, kafka.ErrForeign):
 		f := t.feed.feeds
 		f.log.Warn("record in the journal that the toolkit did not write; passed over", "position", at.String())
 		if f.config.Foreign != nil {
 			f.config.Foreign(t.group.Name(), at)
 		}
 	default:
-		if t.bad == nil {
-			t.bad = map[int]error{}
-		}
-		t.bad[len(t.events)] = err
-		t.events = append(t.events, muster.Event{Meta: muster.Meta{Group: t.group.Name(), Topic: at.Topic, Partition: at.Partition, Offset: at.Offset}})
+		t.fault(&at, err)
 	}
+}
+
+// fault puts a record that cannot be read among the events.
+func (t *tap) fault(at *muster.Position, err error) {
+	if t.bad == nil {
+		t.bad = map[int]error{}
+	}
+	t.bad[len(t.events)] = err
+	t.events = append(t.events, muster.Event{Meta: muster.Meta{Group: t.group.Name(), Topic: at.Topic, Partition: at.Partition, Offset: at.Offset}})
 }
 
 // Close ends the feed. Its partitions may be opened again at once.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -241,6 +242,43 @@ func TestAFeedTellsBadRecords(t *testing.T) {
 	}
 	if len(foreign) != 1 || foreign[0].Offset != 3 {
 		t.Errorf("foreign: %v", foreign)
+	}
+}
+
+// A feed tells the marks of trims; one that cannot be read is told as a bad record, and not passed over: it may speak of events that are missing.
+func TestAFeedTellsMarksOfTrims(t *testing.T) {
+	c := start(t, 1)
+	mark := func(before int64) *kgo.Record {
+		r, err := kafka.EncodeTrimMark(c.group, &muster.TrimMark{Before: before}, c.events())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	damaged := mark(1)
+	damaged.Value = append(damaged.Value, ' ')
+	c.write(c.eventOf("acc", 1), mark(1), c.eventOf("acc", 2), damaged, mark(3))
+	feed, err := c.feeds(t, 0).Open(within(t), map[consumer.Source]int64{c.source(0): 0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var marks []consumer.TrimmedAt
+	var bad []int64
+	for next := int64(0); next < 5; {
+		portions, err := feed.Next(within(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range portions {
+			next = p.Next
+			marks = append(marks, p.Marks...)
+			for i := range p.Bad {
+				bad = append(bad, p.Events[i].Offset)
+			}
+		}
+	}
+	if !slices.Equal(marks, []consumer.TrimmedAt{{At: 1, Before: 1}, {At: 4, Before: 3}}) || !slices.Equal(bad, []int64{3}) {
+		t.Errorf("marks %v, bad records at %v", marks, bad)
 	}
 }
 

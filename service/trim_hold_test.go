@@ -88,3 +88,27 @@ func TestTrimWaitsForProjections(t *testing.T) {
 		t.Error("a service that never was holds nothing back")
 	}
 }
+
+// A projection that nobody held the trim for begins in what is left: it stops with the reason trimmed, and says so to operators.
+func TestAProjectionBeginsInATrimmedJournal(t *testing.T) {
+	st, _, s := trimmable(t)
+	if done, err := s.Trim(bounded(t), st.group, old()); err != nil || done.Events != 50 {
+		t.Fatalf("%+v, %v", done, err)
+	}
+	var seen atomic.Int64
+	late := projector.NewView[balance]("late")
+	projector.On(late, st.credited, func(_ context.Context, rows *projector.Rows[balance], e credited, m muster.Meta) error {
+		seen.Add(1)
+		return rows.Update(m.AggregateID, func(t balance) balance { return balance{t.Sum + e.Amount, t.Events + 1} })
+	})
+	worker := start(t, service.Config{Name: st.owners + "-late", Brokers: st.brokers, DataDir: t.TempDir()}, late)
+	var stopped []projector.Status
+	until(t, "the shard has stopped", patience, func() bool {
+		var err error
+		stopped, err = worker.Operator().Status(bounded(t), projector.Scope{Projection: "late"})
+		return err == nil && len(stopped) == 1 && stopped[0].State == projector.Stopped
+	})
+	if is := stopped[0]; is.Reason != projector.ReasonTrimmed || is.Error == "" || seen.Load() != 0 {
+		t.Errorf("it stopped with %q (%s) after %d events", is.Reason, is.Error, seen.Load())
+	}
+}
