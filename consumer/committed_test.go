@@ -1,6 +1,7 @@
 package consumer_test
 
 import (
+	"context"
 	"errors"
 	"reflect"
 	"slices"
@@ -49,6 +50,47 @@ func TestCommittedIsStable(t *testing.T) {
 		got, err := m.Committed(within(t), []int32{1})
 		return err == nil && reflect.DeepEqual(got, []muster.Progress{two})
 	})
+}
+
+// Nothing is told of an assignment, and so nothing is recovered, while a transaction of the former owner may still move its offset: the end
+// of the journal, taken now, would not cover what that owner has yet to commit.
+func TestAnAssignmentWaitsForPendingOffsets(t *testing.T) {
+	c := start(t, 1)
+	c.send(c.keys()[0], 0, 8)
+	former := run(t, c.config("former"))
+	former.serveAll(1)
+	client := c.transactor("") // the id that join names
+	c.begin(client, c.event(1))
+	c.join(former, client, muster.Progress{Partition: 0, Next: 5})
+	if err := former.Leave(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	pending := make(chan struct{}, 1)
+	config := c.config("next")
+	config.OnPending = func(context.Context, []int32) {
+		select {
+		case pending <- struct{}{}:
+		default:
+		}
+	}
+	next := run(t, config)
+	for waiting := true; waiting; {
+		select {
+		case ch := <-next.Changes():
+			if len(ch.Assigned) > 0 {
+				t.Fatalf("told of %v while its offset is pending", ch.Assigned)
+			}
+		case <-pending:
+			waiting = false
+		case <-within(t).Done():
+			t.Fatal("nothing was told at all")
+		}
+	}
+	c.finish(client, kgo.TryCommit)
+	next.serveAll(1)
+	if work := next.poll(0); work.Commands[0].Offset != 5 {
+		t.Errorf("begins at offset %d; want 5, which was pending", work.Commands[0].Offset)
+	}
 }
 
 // join makes an offset part of the client's open transaction.

@@ -2,7 +2,6 @@ package crypto
 
 import (
 	"context"
-	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
 	"crypto/sha256"
@@ -10,6 +9,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/seed-3eec0498/muster/crypto/internal/aesgcm"
 )
 
 // A key-encryption key lies in the key store as an entry like any other, under a subject that no person has:
@@ -50,11 +51,7 @@ func newKEK(tenant string, generation uint32, key []byte) (*kek, error) {
 	if len(key) != keySize {
 		return nil, ErrTampered
 	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, ErrKeyUnavailable
-	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
+	aead, err := aesgcm.New(key)
 	if err != nil {
 		return nil, ErrKeyUnavailable
 	}

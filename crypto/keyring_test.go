@@ -64,7 +64,7 @@ func TestKeyStoreIsDownForTenMinutes(t *testing.T) {
 
 func TestADestructionWhileTheWatchWasCutIsSeen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := openCodec(t, func(c *crypto.Config) { c.Grace = time.Hour })
+		w := openCodec(t, func(c *crypto.Config) { c.Grace, c.KeyAge = time.Hour, 24*time.Hour }) // its age is not why it is asked for again
 		place, data := sealedName(t, w, "p-1")
 		w.store.cut()
 		synctest.Wait()

@@ -91,8 +91,8 @@ func TestServerErrorAtTheEndIsUnknown(t *testing.T) {
 	lane := b.open().Lane(0)
 	b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.EndTxn}, Err: kerr.UnknownServerError})
 	want(t, lane.Commit(t.Context(), b.decide("c1", 1)), muster.ErrUnknown)
-	if keys := b.keys("c1"); len(keys) != 0 || b.hidden(1) {
-		t.Errorf("visible: %v; hidden: %v", keys, b.hidden(1))
+	if keys := b.keys("c1"); len(keys) != 0 || b.hidden(1) || b.consumed(1) != -1 {
+		t.Errorf("visible: %v; hidden: %v; consumed up to %d", keys, b.hidden(1), b.consumed(1))
 	}
 	want(t, lane.Commit(t.Context(), b.decide("c1", 1)), nil)
 }

@@ -32,6 +32,9 @@ func NewWorkers(size int, deadline time.Duration) *Workers {
 // Run runs units.
 func (w *Workers) Run(ctx context.Context, units []*muster.Unit) { w.w.run(ctx, units) }
 
+// SetBeat has fn called at each look of the watch, before Run.
+func (w *Workers) SetBeat(fn func()) { w.w.beat = fn }
+
 // Running is how many units are running, given up ones among them.
 func (w *Workers) Running() int64 { return w.w.running.Load() }
 

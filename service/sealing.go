@@ -92,7 +92,7 @@ func (s *Service) sealingGauges() {
 		name, help string
 		read       func(crypto.Stats) int64
 	}{
-		{"privacy_key_hits_total", "Keys that were found in memory.", func(is crypto.Stats) int64 { return is.Hits }},
+		{"privacy_key_hits_total", "Parts that were sealed or opened with a key that was in memory.", func(is crypto.Stats) int64 { return is.Hits }},
 		{"privacy_key_misses_total", "Keys that the key store was asked about.", func(is crypto.Stats) int64 { return is.Misses }},
 		{"privacy_keys_created_total", "Data keys made by this process.", func(is crypto.Stats) int64 { return is.Created }},
 		{"privacy_keys_renewed_total", "Data keys that were followed by a new version when this process wanted one.", func(is crypto.Stats) int64 { return is.Renewed }},
