@@ -29,6 +29,10 @@ race: ## the same under the race detector
 adapters: ## the KMS adapters, which are modules of their own
 	@for module in kms/*/; do echo "$$module"; (cd "$$module" && $(GO) vet ./... && $(GO) test ./...) || exit 1; done
 
+.PHONY: vectors
+vectors: ## Wycheproof's vectors of AES-GCM, a module of its own: downloads 23 MB once
+	cd crypto/wycheproof && $(GO) mod download && $(GO) vet ./... && $(GO) test ./...
+
 .PHONY: test-kafka
 test-kafka: ## those that use brokers on real Kafka: at MUSTER_BROKERS, or what `make kafka` started
 	@$(KAFKAD) ping "$(ADDRESSES)"
@@ -51,6 +55,14 @@ bench: ## all benchmarks on an embedded broker, into out/bench.json; on real Kaf
 .PHONY: mutants
 mutants: ## plant known defects, one at a time, and see each one found by a test: internal/mutant
 	$(GO) run ./internal/mutant/gate
+
+.PHONY: bench-peers
+bench-peers: ## Muster beside Kafka Streams on real brokers: at MUSTER_BROKERS, or what `make kafka` started; needs Java 17 and Maven
+	@$(KAFKAD) ping "$(ADDRESSES)"
+	cd bench/peers/kafka-streams && mvn -B -q compile
+	@mkdir -p out
+	$(GO) run ./bench -brokers "$(ADDRESSES)" -streams bench/peers/kafka-streams/target -json out/peers.json -timeout 60m \
+		-run drain-streams-10,call-1-streams-10,call-256-streams-10,drain-streams-100,call-1-streams-100,call-256-streams-100
 
 .PHONY: lint
 lint: $(LINTER) lines ## linters, formatting, file lengths

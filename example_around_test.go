@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/seed-3eec0498/muster"
 )
@@ -134,3 +135,21 @@ func (printer) Start(ctx context.Context, s muster.SpanStart) (context.Context, 
 
 func (printer) Context() muster.TraceContext { return muster.TraceContext{} }
 func (printer) End(err error)                { fmt.Println("end", muster.CodeOf(err)) }
+
+// A package that runs functions of users recovers what they panic with, and tells where that was: the value may hold a customer's data.
+func ExampleNewPanicError() {
+	guarded := func(fn func()) (err error) {
+		defer func() {
+			if v := recover(); v != nil {
+				err = muster.NewPanicError(v)
+			}
+		}()
+		fn()
+		return nil
+	}
+	err := guarded(func() { panic("no account of ann@example.org") })
+	text, _, _ := strings.Cut(err.Error(), " in ")
+	fmt.Println(text)
+	// Output:
+	// string
+}

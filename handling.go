@@ -118,9 +118,14 @@ type PanicError struct {
 // Error gives the text.
 func (p *PanicError) Error() string { return p.Text }
 
+// NewPanicError makes one of a value that was recovered. Call it in the deferred function that recovers: it looks for the place on the goroutine's stack.
+func NewPanicError(value any) *PanicError {
+	return &PanicError{Text: panicText(value), Stack: debug.Stack()}
+}
+
 func panicked(what string, v any) *Error {
-	text := panicText(v)
-	e := refuse(Internal, ReasonPanic, "%s panicked: %s", what, text)
-	e.cause = &PanicError{Text: text, Stack: debug.Stack()}
+	cause := NewPanicError(v)
+	e := refuse(Internal, ReasonPanic, "%s panicked: %s", what, cause.Text)
+	e.cause = cause
 	return e
 }

@@ -21,7 +21,8 @@ type backlog struct {
 	commands   int
 	aggregates int
 	payload    int
-	inOrder    bool // one aggregate after another instead of random ones
+	inOrder    bool                            // one aggregate after another instead of random ones
+	encode     func(cmd *muster.Command) error // makes the payload; nil: all have the same
 }
 
 // write puts the backlog into the command topic of a stage.
@@ -49,6 +50,11 @@ func (b backlog) write(ctx context.Context, c *cluster, s *stage) error {
 		}
 		cmd := command(s, names[at], id.String(), payload, now)
 		cmd.ReplyTo = muster.ReplyTo{Topic: s.replies, Partition: int32(i % partitions)}
+		if b.encode != nil {
+			if err := b.encode(&cmd); err != nil {
+				return err
+			}
+		}
 		out.put(ctx, kafka.EncodeCommand(&cmd, topic, kafka.Partition(cmd.AggregateID, partitions)))
 	}
 	return out.flush(ctx)

@@ -52,7 +52,7 @@ func TestEveryRow(t *testing.T) {
 			t.Errorf("%s: config %+v", r.Name, c)
 		}
 	}
-	want := []string{"drain", "call-1", "call-256", "call-1-transactional", "call-256-transactional", "call-hot", "call-skew", "call-256-rf3", "recover", "resident", "view-memory", "view-pebble", "view-pebble-fetched", "view-postgres", "rebuild", "seal-256", "seal-1k", "open-1k", "wait-for"}
+	want := []string{"drain", "call-1", "call-256", "call-1-transactional", "call-256-transactional", "call-hot", "call-skew", "call-256-rf3", "recover", "resident", "view-memory", "view-pebble", "view-pebble-fetched", "view-postgres", "rebuild", "seal-256", "seal-1k", "open-1k", "drain-sealed", "wait-for"}
 	if strings.Contains(out.String(), "view-postgres          left out") {
 		want = slices.DeleteFunc(want, func(name string) bool { return name == "view-postgres" })
 	}
@@ -98,6 +98,7 @@ func TestWrongFlags(t *testing.T) {
 		"-embedded -compression=rar":         "choose none",
 		"-embedded -run=call-256-rf3 -quick": "needs 3 brokers",
 		"-embedded -repeat=-1":               "above zero",
+		"-embedded -run=call-1-streams-10":   "make bench-peers",
 	} {
 		err := run(t.Context(), strings.Fields(args), &strings.Builder{})
 		if err == nil || !strings.Contains(err.Error(), want) {

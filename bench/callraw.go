@@ -56,17 +56,9 @@ func (c *cluster) callRaw(ctx context.Context, s sizes, l loop, transactional bo
 }
 
 func (c *cluster) exchange(ctx context.Context, at *stage, s sizes, transactional bool, failed context.CancelCauseFunc) (*exchange, error) {
-	payload, err := encoded(c.cfg.seed, s.payload)
+	x, err := c.callers(at, s, failed)
 	if err != nil {
 		return nil, err
-	}
-	x := &exchange{waiting: make([]chan struct{}, s.clients), request: sampleCommand(at, payload), topic: at.commands(), failed: failed}
-	for i := range x.waiting {
-		x.waiting[i] = make(chan struct{}, 1)
-	}
-	for _, name := range accounts(s.aggregates + 1) {
-		x.names = append(x.names, []byte(name))
-		x.places = append(x.places, kafka.Partition(name, partitions))
 	}
 	var faults [5]error
 	x.asks, faults[0] = c.writer()
@@ -85,6 +77,23 @@ func (c *cluster) exchange(ctx context.Context, at *stage, s sizes, transactiona
 	sample := sampleReply(at)
 	x.others.Go(func() { x.each(running, x.requests, func(in []*kgo.Record) { x.serve(running, in, sample) }) })
 	x.others.Go(func() { x.each(running, x.hears, x.hear) })
+	return x, nil
+}
+
+// callers is an exchange that nobody serves yet.
+func (c *cluster) callers(at *stage, s sizes, failed context.CancelCauseFunc) (*exchange, error) {
+	payload, err := encoded(c.cfg.seed, s.payload)
+	if err != nil {
+		return nil, err
+	}
+	x := &exchange{waiting: make([]chan struct{}, s.clients), request: sampleCommand(at, payload), topic: at.commands(), failed: failed}
+	for i := range x.waiting {
+		x.waiting[i] = make(chan struct{}, 1)
+	}
+	for _, name := range accounts(s.aggregates + 1) {
+		x.names = append(x.names, []byte(name))
+		x.places = append(x.places, kafka.Partition(name, partitions))
+	}
 	return x, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/crypto"
 	"github.com/seed-3eec0498/muster/embedded"
 	"github.com/seed-3eec0498/muster/kafka"
 )
@@ -96,7 +97,8 @@ func (c *cluster) setting() setting {
 type stage struct {
 	*ledger
 	name    string
-	replies string // the topic
+	replies string         // the topic
+	privacy *crypto.Config // nil: its service seals nothing
 }
 
 // stage makes topics under a name of their own and returns when they have leaders. drop removes them.

@@ -29,6 +29,7 @@ type config struct {
 	raw      bool // measure the bare loops too
 	timeout  time.Duration
 	codec    string
+	streams  string // directory of the Kafka Streams program; empty where it was not built
 
 	sizes
 	profiles profiles
@@ -114,6 +115,7 @@ func parse(args []string, out io.Writer) (config, error) {
 	flags.BoolVar(&cfg.raw, "raw", true, "measure the bare loops, too; without them a profile shows the engine alone")
 	flags.BoolVar(&small, "quick", false, "a tenth of the work, one pass")
 	flags.DurationVar(&cfg.timeout, "timeout", 30*time.Minute, "bound of the whole run")
+	flags.StringVar(&cfg.streams, "streams", "", "directory of the Kafka Streams program that make bench-peers builds, for the rows named after it")
 	cfg.sizes.flags(flags)
 	cfg.profiles.flags(flags)
 	if err := flags.Parse(args); err != nil {

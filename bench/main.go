@@ -61,6 +61,12 @@ func measure(ctx context.Context, c *cluster, rows []row, out io.Writer) ([]resu
 			}
 			return results, fmt.Errorf("%s needs %d brokers, there are %d", r.name, r.brokers, c.count)
 		}
+		if r.peer && c.cfg.all() {
+			continue // asked for by name only
+		}
+		if r.peer && c.cfg.streams == "" {
+			return results, fmt.Errorf("%s: %w", r.name, errNoStreams)
+		}
 		one, err := r.measure(ctx, c)
 		if c.cfg.all() && errors.Is(err, pgtest.ErrMissing) {
 			fmt.Fprintf(out, "%-22s left out: there is no PostgreSQL server here\n", r.name)

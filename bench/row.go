@@ -13,6 +13,7 @@ type row struct {
 	unit    string
 	wanted  string // what the ratio, or the value where there is none, should be on one real broker
 	brokers int    // how many it needs
+	peer    bool   // what stands beside the engine is another toolkit
 	pass    func(ctx context.Context, c *cluster, s sizes) (pass, error)
 }
 
@@ -26,7 +27,7 @@ type pass struct {
 
 // catalogue gives all rows in the order in which they run.
 func catalogue() []row {
-	return []row{
+	return append([]row{
 		{name: "drain", unit: "commands/s", wanted: ">= 0.5", pass: drain},
 		{name: "call-1", unit: "ms p50", wanted: "<= 2.2", pass: callOne(false)},
 		{name: "call-256", unit: "calls/s", wanted: ">= 0.45", pass: callMany(false)},
@@ -45,8 +46,9 @@ func catalogue() []row {
 		{name: "seal-256", unit: "ns", wanted: "<= 2.2", pass: seal(256)},
 		{name: "seal-1k", unit: "ns", wanted: "<= 1.7", pass: seal(1024)},
 		{name: "open-1k", unit: "ns", wanted: "<= 2.2", pass: open(1024)},
+		{name: "drain-sealed", unit: "commands/s", wanted: ">= 0.85", pass: drainSealed},
 		{name: "wait-for", unit: "ms p50", wanted: "<= 2", pass: waitFor},
-	}
+	}, peerRows()...)
 }
 
 // choose gives the rows with these names, in the order of the catalogue.

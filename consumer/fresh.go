@@ -19,11 +19,16 @@ const freshness = 10 * time.Second
 func whenSettled(ctx context.Context, ask func() error) error {
 	bound, cancel := context.WithTimeout(ctx, freshness)
 	defer cancel()
+	var last error
 	for {
 		err := ask()
+		if err != nil && last != nil && ctx.Err() != nil {
+			return last // it says more than that the time was over during the next question
+		}
 		if !unsettled(err) || pause(bound, retryInterval) != nil {
 			return err
 		}
+		last = err
 	}
 }
 

@@ -38,7 +38,11 @@ func OpenKeyLog(ctx context.Context, config kafka.Config, topic string) (*KeyLog
 		return nil, err
 	}
 	l := &KeyLog{config: config, topic: topic, client: client, adm: kadm.NewClient(client), kick: func() {}}
-	if err := l.look(ctx); err != nil {
+	err = l.look(ctx)
+	if err == nil {
+		err = mayRead(ctx, config, client, topic)
+	}
+	if err != nil {
 		client.Close()
 		return nil, err
 	}

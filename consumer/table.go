@@ -70,7 +70,9 @@ func OpenTable(ctx context.Context, config kafka.Config, topic string, logger *s
 		kick: func() {}, moved: make(chan struct{}), end: end, done: make(chan struct{}),
 	}
 	go t.run(life)
-	err = whenSettled(ctx, func() error { return t.Sync(ctx) })
+	if err = mayRead(ctx, config, client, topic); err == nil {
+		err = whenSettled(ctx, func() error { return t.Sync(ctx) })
+	}
 	if err == nil {
 		t.id, err = t.topicID(ctx)
 	}
@@ -201,7 +203,7 @@ func (t *Table) run(ctx context.Context) {
 				faulty = true
 				if text := err.Error(); text != told {
 					told = text
-					t.log.ErrorContext(ctx, "the control topic cannot be read; trying again", "topic", t.topic,
+					t.log.ErrorContext(ctx, "a topic that is followed cannot be read; trying again", "topic", t.topic,
 						"error", t.config.Map("read "+t.topic, err, kafka.On(kafka.TopicResource, t.topic, "Read")...))
 				}
 			}

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,6 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/seed-3eec0498/muster/kafka"
 )
 
 const (
@@ -68,6 +71,15 @@ func pastEmpty(batches []byte) (next int64) {
 		batches = batches[length:]
 	}
 	return next
+}
+
+// mayRead tells that a topic may not be read. Who may write to it is told where it ends all the same, so that an empty one would pass for read, and of
+// another one would be waited for in vain. Other faults are for those who read to tell.
+func mayRead(ctx context.Context, config kafka.Config, client *kgo.Client, topic string) error {
+	if _, err := probe(ctx, client, topic, 0, 0); errors.Is(err, kerr.TopicAuthorizationFailed) {
+		return config.Map("read "+topic, err, kafka.On(kafka.TopicResource, topic, "Read")...)
+	}
+	return nil
 }
 
 // probe fetches once from a position, without waiting.

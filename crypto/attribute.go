@@ -37,7 +37,7 @@ func (c *Codec) Subjects(dst []muster.SubjectRef, data []byte) []muster.SubjectR
 func (c *Codec) Forget(subject muster.SubjectRef) {
 	ref := SubjectRef(subject)
 	c.ring.changes.Add(1)
-	if s, ok := c.ring.refShelf(&ref).get(ref); ok {
+	if s := c.ring.byRef(&ref); s != nil {
 		s.revoke(func(*openKey) bool { return true })
 	}
 }

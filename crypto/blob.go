@@ -28,21 +28,19 @@ func newHead(purpose muster.Purpose, id KeyID) (h head) {
 	return h
 }
 
-func (h *head) keyID() KeyID { return KeyID(h[4:]) }
+func (h *head) keyID() *KeyID { return (*KeyID)(h[4:]) }
 
-// parseBlob gives head and sealed bytes, which are nonce, ciphertext and tag. It asks for no key: what is of an unknown kind ends here.
-func parseBlob(blob []byte, purpose muster.Purpose) (h head, sealed []byte, err error) {
-	if len(blob) < overhead {
-		return h, nil, ErrUnknownFormat
-	}
-	copy(h[:], blob)
+// checkBlob looks at the head of a blob, behind which are nonce, ciphertext and tag. It asks for no key: what is of an unknown kind ends here.
+func checkBlob(blob []byte, purpose muster.Purpose) error {
 	switch {
-	case h[0] != blobVersion, h[1] != suiteAESGCM, h[2] != 0, h[3] == 0, h[3] > byte(lastPurpose):
-		return h, nil, ErrUnknownFormat
-	case h[3] != byte(purpose):
-		return h, nil, ErrTampered // sealed for another use
+	case len(blob) < overhead:
+		return ErrUnknownFormat
+	case blob[0] != blobVersion, blob[1] != suiteAESGCM, blob[2] != 0, blob[3] == 0, blob[3] > byte(lastPurpose):
+		return ErrUnknownFormat
+	case blob[3] != byte(purpose):
+		return ErrTampered // sealed for another use
 	}
-	return h, blob[headSize:], nil
+	return nil
 }
 
 const lastPurpose = muster.PurposeProgress
@@ -54,15 +52,15 @@ const lastPurpose = muster.PurposeProgress
 // The list has a length u32 BE in front of each, so that no two lists have the same bytes; the clear bytes stand at the end as they are. The stream
 // is the group, or the view where the payload is a row. An event and a state have a revision, u64 BE; everything else its message id once more.
 func appendAAD(dst []byte, h *head, content, tenant string, place *muster.Place, ref *SubjectRef, index, count int, bare []byte) []byte {
+	stream := place.Group
+	if place.Purpose == muster.PurposeRow {
+		stream = place.Type
+	}
 	dst = append(dst, label...)
 	dst = append(dst, h[:]...)
 	dst = appendText(dst, content)
 	dst = appendText(dst, tenant)
-	if place.Purpose == muster.PurposeRow {
-		dst = appendText(dst, place.Type)
-	} else {
-		dst = appendText(dst, place.Group)
-	}
+	dst = appendText(dst, stream)
 	if !mutant.NoAggregateInAAD {
 		dst = appendText(dst, place.AggregateID)
 	}

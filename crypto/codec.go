@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/seed-3eec0498/muster"
@@ -82,30 +83,35 @@ func (c *Codec) Encode(dst []byte, place muster.Place, v any) ([]byte, string, e
 			return out, content, err
 		}
 	}
-	s := c.pool.Get().(*scratch)
-	defer c.pool.Put(s)
-	plain, content, err := c.inner.Encode(s.plain[:0], place, v)
-	if err != nil {
-		return nil, "", err
-	}
-	s.plain = plain
-	s.cut.reset()
 	if letter {
 		p = &wholeLetter
 	}
-	if err := p.cut(s, &place, v, plain, content); err != nil {
-		return nil, "", err
-	}
-	if p.remains != nil {
-		if err := c.remain(s, p, place, v); err != nil {
-			return nil, "", err
-		}
-	}
-	dst, err = c.seal(dst, s, &place, content)
+	s := c.pool.Get().(*scratch)
+	dst, err = c.split(dst, s, p, &place, v)
+	c.pool.Put(s)
 	if err != nil {
 		return nil, "", err
 	}
 	return dst, muster.ContentSealed, nil
+}
+
+// split encodes a value, cuts it and seals what was cut.
+func (c *Codec) split(dst []byte, s *scratch, p *plan, place *muster.Place, v any) ([]byte, error) {
+	plain, content, err := c.inner.Encode(s.plain[:0], *place, v)
+	if err != nil {
+		return nil, err
+	}
+	s.plain = plain
+	s.cut.reset()
+	if err := p.cut(s, place, v, plain, content); err != nil {
+		return nil, err
+	}
+	if p.remains != nil {
+		if err := c.remain(s, p, *place, v); err != nil {
+			return nil, err
+		}
+	}
+	return c.seal(dst, s, place, content)
 }
 
 // plain is for types about which nothing is declared. It is not ok where a message has fields that are unknown here: they may be personal. What looks
@@ -127,19 +133,24 @@ func (c *Codec) plain(dst []byte, p *plan, place muster.Place, v any) (out []byt
 // seal writes what was cut as an envelope.
 func (c *Codec) seal(dst []byte, s *scratch, place *muster.Place, content string) ([]byte, error) {
 	s.keys = s.keys[:0]
+	uncached := int64(0)
 	for i := 0; i < len(s.cut.parts); i++ {
 		p := &s.cut.parts[i]
-		k, err := c.ring.sealing(p.subject, len(p.data))
-		if errors.Is(err, ErrShredded) && keepsOthers(place.Purpose) {
-			s.cut.remove(i)
-			i--
-			continue
-		}
+		k, cached, err := c.ring.sealing(p.subject, len(p.data))
 		if err != nil {
+			if errors.Is(err, ErrShredded) && keepsOthers(place.Purpose) {
+				s.cut.remove(i)
+				i--
+				continue
+			}
 			return nil, err
+		}
+		if !cached {
+			uncached++
 		}
 		s.keys = append(s.keys, k)
 	}
+	dst = slices.Grow(dst, s.cut.room(content)) // at once, not field by field
 	dst = appendFront(dst, content, len(s.cut.parts), s.cut.clear)
 	for i, k := range s.keys {
 		plain := s.cut.parts[i].data
@@ -150,6 +161,9 @@ func (c *Codec) seal(dst []byte, s *scratch, place *muster.Place, content string
 		dst = k.aead.Seal(dst, nil, plain, s.aad)
 	}
 	c.ring.stats.sealed.Add(int64(len(s.keys)))
+	if uncached > 0 {
+		c.ring.stats.uncached.Add(uncached)
+	}
 	return dst, nil
 }
 
@@ -178,10 +192,10 @@ func (c *Codec) revealFor(only *SubjectRef, place muster.Place, data []byte, int
 		return muster.Redaction{}, err
 	}
 	s := c.pool.Get().(*scratch)
-	defer c.pool.Put(s)
 	s.only = only
-	redaction, err := c.reveal(s, p, place, data, into)
+	redaction, err := c.reveal(s, p, &place, data, into)
 	s.only = nil
+	c.pool.Put(s)
 	if err != nil {
 		if f, ok := errors.AsType[*Fault](err); ok {
 			c.cfg.Observe.fault(f)

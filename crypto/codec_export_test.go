@@ -6,6 +6,10 @@ const Label = label
 
 // AAD gives the associated data of the only part in a place.
 func AAD(place muster.Place, content string, bare []byte) []byte {
-	h := newHead(place.Purpose, KeyID{})
-	return appendAAD(nil, &h, content, "acme", &place, &SubjectRef{}, 0, 1, bare)
+	return WholeAAD(newHead(place.Purpose, KeyID{}), content, "acme", &place, SubjectRef{}, 0, 1, bare)
+}
+
+// WholeAAD gives the associated data of a part.
+func WholeAAD(h [headSize]byte, content, tenant string, place *muster.Place, ref SubjectRef, index, count int, bare []byte) []byte {
+	return appendAAD(nil, (*head)(&h), content, tenant, place, &ref, index, count, bare)
 }

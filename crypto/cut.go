@@ -73,60 +73,54 @@ func (k *cutter) message(out *cut, n *node, data []byte, depth int) error {
 		return err
 	}
 	dirty := k.dirty(n, data)
-	for len(data) > 0 {
-		num, typ, head := protowire.ConsumeTag(data)
-		if head < 0 {
-			return k.broken()
-		}
-		size := protowire.ConsumeFieldValue(num, typ, data[head:])
-		if size < 0 {
-			return k.broken()
-		}
-		whole := data[:head+size]
-		data = data[head+size:]
-		f := n.fields[num]
+	w := walk(data)
+	for w.next() {
+		f := n.fields[w.number]
 		switch {
 		case f == nil:
-			if err := k.seal(out, subjects, n.unknown, "an unknown field", whole); err != nil {
+			if err := k.seal(out, subjects, n.unknown, "an unknown field", w.whole); err != nil {
 				return err
 			}
 		case f.personal:
-			if err := k.seal(out, subjects, f.subject, f.name, whole); err != nil {
+			if err := k.seal(out, subjects, f.subject, f.name, w.whole); err != nil {
 				return err
 			}
-		case f.inner == nil || !isMessage(typ):
-			out.clear = append(out.clear, whole...)
+		case f.inner == nil || !w.isMessage():
+			out.clear = append(out.clear, w.whole...)
 		case f.repeated:
-			if dirty.has(num) {
-				if err := k.seal(out, subjects, n.unknown, f.name, whole); err != nil {
+			if dirty.has(w.number) {
+				if err := k.seal(out, subjects, n.unknown, f.name, w.whole); err != nil {
 					return err
 				}
 			} else {
-				out.clear = append(out.clear, whole...)
+				out.clear = append(out.clear, w.whole...)
 			}
 		default:
-			if err := k.nested(out, f, num, typ, whole[head:], depth); err != nil {
+			if err := k.nested(out, f, &w, depth); err != nil {
 				return err
 			}
 		}
+	}
+	if w.broken {
+		return k.broken()
 	}
 	return nil
 }
 
 // nested cuts a single message inside.
-func (k *cutter) nested(out *cut, f *field, num protowire.Number, typ protowire.Type, value []byte, depth int) error {
+func (k *cutter) nested(out *cut, f *field, w *fields, depth int) error {
 	for len(k.inner) <= depth {
 		k.inner = append(k.inner, &cut{})
 	}
 	in := k.inner[depth]
 	in.reset()
-	if err := k.message(in, f.inner, content(num, typ, value), depth+1); err != nil {
+	if err := k.message(in, f.inner, w.content(), depth+1); err != nil {
 		return err
 	}
-	out.clear = appendMessage(out.clear, num, typ, in.clear)
+	out.clear = w.append(out.clear, in.clear)
 	for i := range in.parts {
 		p := out.part(in.parts[i].subject)
-		p.data = appendMessage(p.data, num, typ, in.parts[i].data)
+		p.data = w.append(p.data, in.parts[i].data)
 	}
 	return nil
 }
@@ -157,21 +151,16 @@ func (k *cutter) subjects(n *node, data []byte) ([]string, error) {
 		return nil, nil
 	}
 	ids := make([]string, len(n.subjects))
-	for len(data) > 0 {
-		num, typ, head := protowire.ConsumeTag(data)
-		if head < 0 {
-			return nil, k.broken()
-		}
-		size := protowire.ConsumeFieldValue(num, typ, data[head:])
-		if size < 0 {
-			return nil, k.broken()
-		}
+	w := walk(data)
+	for w.next() {
 		for i, s := range n.subjects {
-			if s == num {
-				ids[i] = subjectID(typ, data[head:head+size])
+			if s == w.number {
+				ids[i] = subjectID(w.typ, w.value)
 			}
 		}
-		data = data[head+size:]
+	}
+	if w.broken {
+		return nil, k.broken()
 	}
 	return ids, nil
 }
@@ -213,63 +202,23 @@ func (k *cutter) dirty(n *node, data []byte) (found numbers) {
 	if !n.nested {
 		return nil
 	}
-	for len(data) > 0 {
-		num, typ, head := protowire.ConsumeTag(data)
-		if head < 0 {
-			return found
+	for w := walk(data); w.next(); {
+		f := n.fields[w.number]
+		if f != nil && f.repeated && f.inner != nil && !f.personal && w.isMessage() && !found.has(w.number) && f.inner.strange(w.content(), 0) {
+			found = append(found, w.number)
 		}
-		size := protowire.ConsumeFieldValue(num, typ, data[head:])
-		if size < 0 {
-			return found
-		}
-		f := n.fields[num]
-		if f != nil && f.repeated && f.inner != nil && !f.personal && isMessage(typ) && !found.has(num) &&
-			f.inner.strange(content(num, typ, data[head:head+size]), 0) {
-			found = append(found, num)
-		}
-		data = data[head+size:]
 	}
 	return found
 }
 
 // strange tells whether a message has unknown fields anywhere.
 func (n *node) strange(data []byte, depth int) bool {
-	for len(data) > 0 {
-		num, typ, head := protowire.ConsumeTag(data)
-		if head < 0 || depth > maxDepth {
+	w := walk(data)
+	for w.next() {
+		f := n.fields[w.number]
+		if depth > maxDepth || f == nil || f.inner != nil && w.isMessage() && f.inner.strange(w.content(), depth+1) {
 			return true
 		}
-		size := protowire.ConsumeFieldValue(num, typ, data[head:])
-		if size < 0 {
-			return true
-		}
-		f := n.fields[num]
-		if f == nil || f.inner != nil && isMessage(typ) && f.inner.strange(content(num, typ, data[head:head+size]), depth+1) {
-			return true
-		}
-		data = data[head+size:]
 	}
-	return false
-}
-
-func isMessage(typ protowire.Type) bool {
-	return typ == protowire.BytesType || typ == protowire.StartGroupType
-}
-
-// content gives what is in a message or group.
-func content(num protowire.Number, typ protowire.Type, value []byte) []byte {
-	if typ == protowire.StartGroupType {
-		b, _ := protowire.ConsumeGroup(num, value)
-		return b
-	}
-	b, _ := protowire.ConsumeBytes(value)
-	return b
-}
-
-func appendMessage(dst []byte, num protowire.Number, typ protowire.Type, content []byte) []byte {
-	dst = protowire.AppendTag(dst, num, typ)
-	if typ == protowire.StartGroupType {
-		return protowire.AppendGroup(dst, num, content)
-	}
-	return protowire.AppendBytes(dst, content)
+	return w.broken
 }

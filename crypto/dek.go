@@ -1,16 +1,17 @@
 package crypto
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+
+	"github.com/seed-3eec0498/muster/crypto/internal/aesgcm"
 )
 
 // keySize is the length of every key of this package.
-const keySize = 32
+const keySize = aesgcm.KeySize
 
 // A data key is 32 random bytes; what is used of it comes out of HKDF-SHA-256 (RFC 5869) with the infos below and no salt. The key id names the
 // key, and commits to it: no second key has the same id, so nothing sealed can be opened under two keys.
@@ -55,11 +56,7 @@ func newDEK(id KeyID, key []byte) (*dek, error) {
 		return nil, ErrKeyUnavailable
 	}
 	defer clear(secret)
-	block, err := aes.NewCipher(secret)
-	if err != nil {
-		return nil, ErrKeyUnavailable
-	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
+	aead, err := aesgcm.New(secret)
 	if err != nil {
 		return nil, ErrKeyUnavailable
 	}

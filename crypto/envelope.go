@@ -46,11 +46,13 @@ func isSealed(data []byte) bool {
 func appendFront(dst []byte, content string, parts int, bare []byte) []byte {
 	dst = append(dst, magic...)
 	dst = append(dst, tagContent)
-	dst = protowire.AppendString(dst, content)
+	dst = binary.AppendUvarint(dst, uint64(len(content)))
+	dst = append(dst, content...)
 	dst = append(dst, tagCount)
 	dst = binary.AppendUvarint(dst, uint64(parts))
 	dst = append(dst, tagClear)
-	return protowire.AppendBytes(dst, bare)
+	dst = binary.AppendUvarint(dst, uint64(len(bare)))
+	return append(dst, bare...)
 }
 
 // appendPart writes the beginning of a part, up to where a blob with size bytes follows.
@@ -61,6 +63,16 @@ func appendPart(dst []byte, ref *SubjectRef, size int) []byte {
 	dst = append(dst, ref[:]...)
 	dst = append(dst, tagBlob)
 	return binary.AppendUvarint(dst, uint64(size))
+}
+
+// room gives how many bytes the envelope takes at most.
+func (c *cut) room(content string) int {
+	const field = 1 + binary.MaxVarintLen32 // tag and length
+	n := len(magic) + 3*field + len(content) + len(c.clear)
+	for i := range c.parts {
+		n += field + refSize + field + overhead + len(c.parts[i].data)
+	}
+	return n
 }
 
 // envelope is a parsed one. It points into the payload.
@@ -77,67 +89,57 @@ type sealedPart struct {
 
 // parse reads an envelope; parts is the memory for them. Whatever is not exactly as drawn above is [ErrUnknownFormat].
 func (e *envelope) parse(data []byte, parts []sealedPart) error {
-	r := reader{rest: data}
-	if !r.prefix(magic) {
+	if len(data) < len(magic) || string(data[:len(magic)]) != magic {
 		return ErrUnknownFormat
 	}
-	content := r.bytes(tagContent)
-	count := r.number(tagCount)
-	bare := r.bytes(tagClear)
-	if r.failed || count > maxParts {
+	content, rest, is := takeBytes(data[len(magic):], tagContent)
+	count, rest, counted := takeNumber(rest, tagCount)
+	bare, rest, bared := takeBytes(rest, tagClear)
+	if !is || !counted || !bared || count > maxParts {
 		return ErrUnknownFormat
 	}
-	e.content, e.clear, e.parts = contentName(content), bare, parts[:0]
+	parts = parts[:0]
 	for range count {
-		inner := reader{rest: r.bytes(tagPart), failed: r.failed}
-		ref, blob := inner.bytes(tagRef), inner.bytes(tagBlob)
-		if inner.failed || len(inner.rest) > 0 || len(ref) != len(SubjectRef{}) {
+		var part []byte
+		if part, rest, is = takeBytes(rest, tagPart); !is || len(part) < refSize || part[0] != tagRef || part[1] != byte(len(SubjectRef{})) {
 			return ErrUnknownFormat
 		}
-		e.parts = append(e.parts, sealedPart{SubjectRef(ref), blob})
+		blob, more, is := takeBytes(part[refSize:], tagBlob)
+		if !is || len(more) > 0 {
+			return ErrUnknownFormat
+		}
+		parts = append(parts, sealedPart{SubjectRef(part[2:refSize]), blob})
 	}
-	if r.failed || len(r.rest) > 0 {
+	if len(rest) > 0 {
 		return ErrUnknownFormat
 	}
+	e.content, e.clear, e.parts = contentName(content), bare, parts
 	return nil
 }
 
-// reader takes fields in a fixed order off a message. Numbers have their shortest form, so that no two payloads mean the same.
-type reader struct {
-	rest   []byte
-	failed bool
-}
+// refSize is the length of a part's first field.
+const refSize = 2 + len(SubjectRef{})
 
-func (r *reader) prefix(want string) bool {
-	if len(r.rest) < len(want) || string(r.rest[:len(want)]) != want {
-		r.failed = true
-		return false
+// takeNumber takes a field off a message whose fields have a fixed order. A number has its shortest form, so that no two payloads mean the same.
+func takeNumber(data []byte, tag byte) (v uint64, rest []byte, ok bool) {
+	if len(data) < 2 || data[0] != tag {
+		return 0, nil, false
 	}
-	r.rest = r.rest[len(want):]
-	return true
-}
-
-func (r *reader) number(tag byte) uint64 {
-	if r.failed || len(r.rest) == 0 || r.rest[0] != tag {
-		r.failed = true
-		return 0
+	if data[1] < 0x80 {
+		return uint64(data[1]), data[2:], true
 	}
-	v, n := binary.Uvarint(r.rest[1:])
+	v, n := binary.Uvarint(data[1:])
 	if n <= 0 || n != protowire.SizeVarint(v) {
-		r.failed = true
-		return 0
+		return 0, nil, false
 	}
-	r.rest = r.rest[1+n:]
-	return v
+	return v, data[1+n:], true
 }
 
-func (r *reader) bytes(tag byte) []byte {
-	n := r.number(tag)
-	if r.failed || n > uint64(len(r.rest)) {
-		r.failed = true
-		return nil
+// takeBytes is takeNumber for a length and so many bytes.
+func takeBytes(data []byte, tag byte) (b, rest []byte, ok bool) {
+	n, rest, ok := takeNumber(data, tag)
+	if !ok || n > uint64(len(rest)) {
+		return nil, nil, false
 	}
-	b := r.rest[:n:n]
-	r.rest = r.rest[n:]
-	return b
+	return rest[:n:n], rest[n:], true
 }

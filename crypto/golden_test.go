@@ -19,7 +19,7 @@ import (
 	"github.com/seed-3eec0498/muster/crypto/internal/personpb"
 )
 
-var makeSealed = flag.Bool("make-sealed", false, "make the files in testdata/sealed anew; what was sealed once opens for ever, so only for new ones")
+var makeSealed = flag.Bool("make-sealed", false, "make those files in testdata/sealed that are not there yet; what was sealed once opens for ever")
 
 // goldenCase is one file in testdata/sealed: a payload of an event of alice and bob, the keys, and what comes of it.
 type goldenCase map[string]string
@@ -36,8 +36,15 @@ var goldenCases = map[string]func(g goldenCase){
 	"missing-key":       func(g goldenCase) { delete(g, "wrapped alice") },
 	"shredded":          func(g goldenCase) { g["destroyed"] = "alice" },
 	"unknown-envelope":  func(g goldenCase) { g.flip("payload", 8) },
-	"unknown-suite":     func(g goldenCase) { g.flip("payload", bytes.LastIndex(g.hex("payload"), []byte{1, 1, 0, 2})+1) },
-	"unknown-flag":      func(g goldenCase) { g.flip("payload", bytes.LastIndex(g.hex("payload"), []byte{1, 1, 0, 2})+2) },
+	"unknown-suite":     func(g goldenCase) { g.flip("payload", g.lastBlob()+1) },
+	"unknown-flag":      func(g goldenCase) { g.flip("payload", g.lastBlob()+2) },
+	"unknown-version":   func(g goldenCase) { g.flip("payload", g.lastBlob()) },
+	"unknown-purpose":   func(g goldenCase) { g.set("payload", g.lastBlob()+3, 99) },
+	"tampered-purpose":  func(g goldenCase) { g.set("payload", g.lastBlob()+3, byte(muster.PurposeState)) },
+	"tampered-nonce":    func(g goldenCase) { g.flip("payload", g.lastBlob()+20) },
+	"missing-other-id":  func(g goldenCase) { g.flip("payload", g.lastBlob()+4) },
+	"unavailable":       func(g goldenCase) { g["store"] = "unavailable" },
+	"no-access":         func(g goldenCase) { g["store"] = "no access" },
 	"truncated":         func(g goldenCase) { g["payload"] = g["payload"][:len(g["payload"])-2] },
 }
 
@@ -47,6 +54,15 @@ func (g goldenCase) hex(name string) []byte {
 		panic(err)
 	}
 	return b
+}
+
+// lastBlob gives where the last blob begins.
+func (g goldenCase) lastBlob() int { return bytes.LastIndex(g.hex("payload"), []byte{1, 1, 0, 2}) }
+
+func (g goldenCase) set(name string, at int, to byte) {
+	b := g.hex(name)
+	b[at] = to
+	g[name] = hex.EncodeToString(b)
 }
 
 func (g goldenCase) flip(name string, at int) {
@@ -68,6 +84,12 @@ func (g goldenCase) outcome(t *testing.T) string {
 	}
 	if g["destroyed"] != "" {
 		w.store.destroy(t, refs[g["destroyed"]])
+	}
+	switch g["store"] {
+	case "unavailable":
+		w.store.failing(errStoreDown)
+	case "no access":
+		w.store.failing(crypto.ErrNoAccess)
 	}
 	place, got := goldenPlace, &personpb.Transfer{}
 	if text := g["revision"]; text != "" {
@@ -98,15 +120,7 @@ func TestGoldenSealed(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			g := goldenCase{}
-			for line := range strings.Lines(string(text)) {
-				name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
-				g[name] = value
-			}
+			g := readGolden(t, file)
 			if got := g.outcome(t); got != g["outcome"] {
 				t.Errorf("got  %s\nwant %s", got, g["outcome"])
 			}
@@ -114,23 +128,28 @@ func TestGoldenSealed(t *testing.T) {
 	}
 }
 
-// writeGolden makes all files of one payload.
-func writeGolden(t *testing.T, dir string) {
-	w := openCodec(t)
-	in := &personpb.Transfer{From: "alice", To: "bob", FromName: "Alice A.", ToName: "Bob B.", Amount: 250, Note: "rent"}
-	payload, _, err := w.Encode(nil, goldenPlace, in)
+func readGolden(t *testing.T, file string) goldenCase {
+	t.Helper()
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := goldenCase{"payload": hex.EncodeToString(payload), "revision": "4"}
-	for name, ref := range map[string]crypto.SubjectRef{"alice": w.Ref("alice"), "bob": w.Ref("bob"), "kek": crypto.KEKSubject("acme")} {
-		e := w.store.entries[ref][0]
-		good["wrapped "+name], good["id "+name] = hex.EncodeToString(e.Wrapped), hex.EncodeToString(e.ID[:])
+	g := goldenCase{}
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		g[name] = value
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	return g
+}
+
+// writeGolden makes the files that are not there of what the one that opens holds.
+func writeGolden(t *testing.T, dir string) {
+	good := readGolden(t, filepath.Join(dir, "opens.txt"))
 	for name, change := range goldenCases {
+		file := filepath.Join(dir, name+".txt")
+		if _, err := os.Stat(file); err == nil {
+			continue
+		}
 		g := maps.Clone(good)
 		change(g)
 		g["outcome"] = g.outcome(t)
@@ -138,7 +157,7 @@ func writeGolden(t *testing.T, dir string) {
 		for _, key := range slices.Sorted(maps.Keys(g)) {
 			fmt.Fprintf(&text, "%s: %s\n", key, g[key])
 		}
-		if err := os.WriteFile(filepath.Join(dir, name+".txt"), []byte(text.String()), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(text.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,7 +2,6 @@ package crypto
 
 import (
 	"context"
-	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
 	"crypto/sha256"
@@ -11,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/seed-3eec0498/muster/crypto/internal/aesgcm"
 	"github.com/seed-3eec0498/muster/internal/mutant"
 )
 
@@ -52,11 +52,7 @@ func newKEK(tenant string, generation uint32, key []byte) (*kek, error) {
 	if len(key) != keySize {
 		return nil, ErrTampered
 	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, ErrKeyUnavailable
-	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
+	aead, err := aesgcm.New(key)
 	if err != nil {
 		return nil, ErrKeyUnavailable
 	}

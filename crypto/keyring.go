@@ -2,6 +2,7 @@ package crypto
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"hash/maphash"
 	"sync/atomic"
@@ -21,8 +22,8 @@ type keyring struct {
 	watch   *watch
 	ctx     context.Context // ends with Close; look-ups run under it, because a codec is given no context
 	seed    maphash.Seed
-	names   [shards]*shelf[string, *subjectKeys] // by subject id, to seal
-	refs    [shards]*shelf[SubjectRef, *subjectKeys]
+	names   [shards]*shelf[string, subjectKeys] // by subject id, to seal
+	refs    [shards]*shelf[SubjectRef, subjectKeys]
 	gone    *goneKeys
 	flights flights
 	changes atomic.Uint64 // destructions heard of
@@ -32,7 +33,11 @@ type keyring struct {
 	coarse atomic.Int64 // clock, as of a moment ago; run sets it, so that whoever seals need not ask for the time
 }
 
-const shards = 32
+// A shard is chosen by the high bits of a hash; a shelf uses the low ones.
+const (
+	shards     = 1 << 5
+	shardShift = 64 - 5
+)
 
 func newKeyring(ctx context.Context, cfg *Config) *keyring {
 	r := &keyring{
@@ -42,19 +47,28 @@ func newKeyring(ctx context.Context, cfg *Config) *keyring {
 	r.watch, r.zero = newWatch(r), cfg.Now()
 	each := (cfg.CacheEntries + shards - 1) / shards
 	for i := range shards {
-		r.names[i] = newShelf[string, *subjectKeys](each, nil)
+		r.names[i] = newShelf[string, subjectKeys](each, nil)
 		r.refs[i] = newShelf[SubjectRef](each, func(s *subjectKeys) { s.out.Store(true) })
 	}
 	return r
 }
 
-func (r *keyring) nameShelf(id string) *shelf[string, *subjectKeys] {
-	return r.names[maphash.String(r.seed, id)%shards]
+// nameShelf gives the shelf of a subject id, and its hash.
+func (r *keyring) nameShelf(id string) (*shelf[string, subjectKeys], uint64) {
+	hash := maphash.String(r.seed, id)
+	return r.names[hash>>shardShift], hash
 }
 
-// refShelf needs no hash of its own: references are one.
-func (r *keyring) refShelf(ref *SubjectRef) *shelf[SubjectRef, *subjectKeys] {
-	return r.refs[ref[0]%shards]
+// refShelf gives the shelf of a reference, and its hash: a reference is one already.
+func (r *keyring) refShelf(ref *SubjectRef) (*shelf[SubjectRef, subjectKeys], uint64) {
+	hash := binary.LittleEndian.Uint64(ref[:])
+	return r.refs[hash>>shardShift], hash
+}
+
+// byRef gives the keys of a subject that is on the shelf; nil where it is not.
+func (r *keyring) byRef(ref *SubjectRef) *subjectKeys {
+	shelf, hash := r.refShelf(ref)
+	return shelf.get(hash, *ref)
 }
 
 // clock gives the time as a number.
@@ -90,69 +104,66 @@ func (r *keyring) forget() {
 	}
 }
 
-// sealing gives the key a subject's data is sealed with now; where it has none, it makes one.
-func (r *keyring) sealing(id string, size int) (*openKey, error) {
-	if s, ok := r.nameShelf(id).get(id); ok && !s.out.Load() {
+// sealing gives the key a subject's data is sealed with now, and whether it was in the cache; where the subject has no key, one is made.
+func (r *keyring) sealing(id string, size int) (k *openKey, cached bool, err error) {
+	shelf, hash := r.nameShelf(id)
+	if s := shelf.get(hash, id); s != nil && !s.out.Load() {
 		if k := s.active.Load(); k != nil && r.usable(k) && k.spend(r.cfg, size) {
-			r.stats.hits.Add(1)
-			return k, nil
+			return k, true, nil
 		}
 	}
 	r.stats.misses.Add(1)
 	s := r.named(id)
 	if r.clock() < s.erased.Load() {
-		return nil, r.fault(ErrShredded)
+		return nil, false, r.fault(ErrShredded)
 	}
-	k, err := r.flights.do(keyName{ref: s.ref}, func() (*openKey, error) { return r.active(s) })
+	k, err = r.flights.do(keyName{ref: s.ref}, func() (*openKey, error) { return r.active(s) })
 	if err != nil {
-		return nil, r.fault(err)
+		return nil, false, r.fault(err)
 	}
 	k.spend(r.cfg, size)
-	return k, nil
+	return k, false, nil
 }
 
-// opening gives the key that a part was sealed with.
-func (r *keyring) opening(ref *SubjectRef, id KeyID) (*openKey, error) {
-	s, ok := r.refShelf(ref).get(*ref)
-	if ok {
-		if k := s.find(&id); k != nil && r.usable(k) {
-			r.stats.hits.Add(1)
-			return k, nil
+// opening gives the key that a part was sealed with, and whether it was in the cache.
+func (r *keyring) opening(ref *SubjectRef, id *KeyID) (k *openKey, cached bool, err error) {
+	if s := r.byRef(ref); s != nil {
+		if k := s.find(id); k != nil && r.usable(k) {
+			return k, true, nil
 		}
 	}
 	r.stats.misses.Add(1)
-	name := keyName{*ref, id}
-	err := r.gone.get(name)
-	if err == nil {
-		var k *openKey
-		if k, err = r.flights.do(name, func() (*openKey, error) { return r.lookup(name) }); err == nil {
-			return k, nil
-		}
+	name := keyName{*ref, *id}
+	if err = r.gone.get(name); err == nil {
+		k, err = r.flights.do(name, func() (*openKey, error) { return r.lookup(name) })
 	}
-	return nil, r.fault(err)
+	if err != nil {
+		return nil, false, r.fault(err)
+	}
+	return k, false, nil
 }
 
 // named gives the keys of the subject with an id.
 func (r *keyring) named(id string) *subjectKeys {
-	shelf := r.nameShelf(id)
-	s, ok := shelf.get(id)
-	if !ok || s.out.Load() {
+	shelf, hash := r.nameShelf(id)
+	s := shelf.get(hash, id)
+	if s == nil || s.out.Load() {
 		ref := RefOf(r.cfg.SubjectKey, r.cfg.Tenant, id)
-		if !ok {
+		if s == nil {
 			r.cfg.warn(id, ref)
 		}
 		s = r.referred(ref)
-		shelf.set(id, s)
+		shelf.set(hash, id, s)
 	}
 	return s
 }
 
 func (r *keyring) referred(ref SubjectRef) *subjectKeys {
-	shelf := r.refShelf(&ref)
-	if s, ok := shelf.get(ref); ok {
+	shelf, hash := r.refShelf(&ref)
+	if s := shelf.get(hash, ref); s != nil {
 		return s
 	}
-	return shelf.add(ref, &subjectKeys{ref: ref})
+	return shelf.add(hash, ref, &subjectKeys{ref: ref})
 }
 
 // active asks for the key to seal with.
@@ -276,7 +287,7 @@ func (r *keyring) heard(c KeyChange) {
 			r.gone.destroy(id)
 		}
 		r.changes.Add(1)
-		if s, ok := r.refShelf(&c.Destroy.Subject).get(c.Destroy.Subject); ok {
+		if s := r.byRef(&c.Destroy.Subject); s != nil {
 			s.revoke(func(k *openKey) bool { return k.life <= c.Destroy.Life })
 		}
 		return
@@ -288,15 +299,15 @@ func (r *keyring) heard(c KeyChange) {
 		}
 		return
 	}
-	s, ok := r.refShelf(&e.Subject).get(e.Subject)
+	s := r.byRef(&e.Subject)
 	switch {
 	case e.State == EntryDestroyed:
 		r.gone.destroy(e.ID)
 		r.changes.Add(1)
-		if ok {
+		if s != nil {
 			s.revoke(func(k *openKey) bool { return k.id == e.ID })
 		}
-	case ok: // a newer key may be the one to seal with
+	case s != nil: // a newer key may be the one to seal with
 		s.erased.Store(0)
 		if k := s.active.Load(); k != nil && (k.id == e.ID) != (e.State == EntryActive) {
 			s.active.CompareAndSwap(k, nil)

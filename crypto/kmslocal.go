@@ -2,8 +2,6 @@ package crypto
 
 import (
 	"context"
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -11,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+
+	"github.com/seed-3eec0498/muster/crypto/internal/aesgcm"
 )
 
 // LocalKMS is a KMS inside the process, for development and tests: each generation has a random key of 32 bytes, which DestroyGeneration forgets.
@@ -199,7 +199,7 @@ func localAAD(generation uint32, aad []byte) []byte {
 
 // wrapLocal seals a key under another one with AES-256-GCM: nonce (12 bytes), ciphertext, tag (16 bytes).
 func wrapLocal(under, key, aad []byte) ([]byte, error) {
-	aead, err := localCipher(under)
+	aead, err := aesgcm.New(under)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +207,7 @@ func wrapLocal(under, key, aad []byte) ([]byte, error) {
 }
 
 func unwrapLocal(under, wrapped, aad []byte) ([]byte, error) {
-	aead, err := localCipher(under)
+	aead, err := aesgcm.New(under)
 	if err != nil {
 		return nil, err
 	}
@@ -216,12 +216,4 @@ func unwrapLocal(under, wrapped, aad []byte) ([]byte, error) {
 		return nil, ErrTampered
 	}
 	return key, nil
-}
-
-func localCipher(key []byte) (cipher.AEAD, error) {
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCMWithRandomNonce(block)
 }

@@ -36,7 +36,7 @@ func (o *Observe) watch(live bool, err error) {
 
 // Stats counts since the codec was opened.
 type Stats struct {
-	Hits    int64 // keys found in the cache
+	Hits    int64 // parts sealed or opened with a key that was in the cache
 	Misses  int64 // keys that the key store was asked about
 	Unwraps int64 // data keys opened
 	Created int64 // data keys made, losers too
@@ -49,16 +49,21 @@ type Stats struct {
 	Behind    time.Duration // how long it has not been
 }
 
+// counters are counted at the end of a call, and what is usual once only.
 type counters struct {
-	hits, misses, unwraps, created, sealed, opened atomic.Int64
+	misses, unwraps, created, sealed, opened atomic.Int64
+
+	uncached atomic.Int64 // of the parts sealed and opened, those whose key was not in the cache
 }
 
 // Stats gives the counters.
 func (c *Codec) Stats() Stats {
 	n := &c.ring.stats
+	uncached := n.uncached.Load() // first: so it never counts a part that the others do not
 	s := Stats{
-		Hits: n.hits.Load(), Misses: n.misses.Load(), Unwraps: n.unwraps.Load(), Created: n.created.Load(), Sealed: n.sealed.Load(), Opened: n.opened.Load(),
+		Misses: n.misses.Load(), Unwraps: n.unwraps.Load(), Created: n.created.Load(), Sealed: n.sealed.Load(), Opened: n.opened.Load(),
 	}
+	s.Hits = s.Sealed + s.Opened - uncached
 	for _, shelf := range c.ring.refs {
 		s.Subjects += shelf.len()
 	}

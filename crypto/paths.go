@@ -61,19 +61,10 @@ func (w *pathWalk) has(id string) bool {
 
 // last gives the message that a field holds.
 func last(data []byte, number protowire.Number) (found []byte, ok bool) {
-	for len(data) > 0 {
-		num, typ, head := protowire.ConsumeTag(data)
-		if head < 0 {
-			return found, ok
+	for w := walk(data); w.next(); {
+		if w.number == number && w.isMessage() {
+			found, ok = w.content(), true
 		}
-		size := protowire.ConsumeFieldValue(num, typ, data[head:])
-		if size < 0 {
-			return found, ok
-		}
-		if num == number && isMessage(typ) {
-			found, ok = content(num, typ, data[head:head+size]), true
-		}
-		data = data[head+size:]
 	}
 	return found, ok
 }

@@ -3,8 +3,10 @@ package crypto
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"sync"
+	"sync/atomic"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -12,8 +14,10 @@ import (
 
 // plans holds what is to be done with each type: a protobuf message is known by its descriptor, every other type by itself.
 type plans struct {
-	declared map[any]*Declaration // read-only after declare
-	byType   sync.Map             // any -> *planned
+	declared map[any]*Declaration             // read-only after declare
+	known    atomic.Pointer[map[any]*planned] // by what typeKey gives, and by the types of values themselves; replaced as a whole, under mu
+
+	mu sync.Mutex
 }
 
 // planned is a plan, or why there is none. Both nil: nothing is declared about the type.
@@ -64,27 +68,52 @@ func (p *plans) of(v any) (*plan, error) {
 	var key any
 	if m, ok := v.(proto.Message); ok {
 		key = m.ProtoReflect().Descriptor()
-	} else if t := elem(reflect.TypeOf(v)); t != nil {
+	} else if t := reflect.TypeOf(v); t != nil {
 		key = t
 	} else {
 		return nil, nil
 	}
-	if have, ok := p.byType.Load(key); ok {
-		planned := have.(*planned)
-		return planned.plan, planned.err
+	have := p.have(key)
+	if have == nil {
+		t := reflect.TypeOf(v)
+		if _, message := key.(protoreflect.MessageDescriptor); message {
+			have = p.get(key, t)
+		} else {
+			have = p.keep(key, p.get(elem(t), t))
+		}
 	}
-	planned := p.get(key, reflect.TypeOf(v))
-	return planned.plan, planned.err
+	return have.plan, have.err
+}
+
+func (p *plans) have(key any) *planned {
+	if known := p.known.Load(); known != nil {
+		return (*known)[key]
+	}
+	return nil
 }
 
 func (p *plans) get(key any, t reflect.Type) *planned {
-	if have, ok := p.byType.Load(key); ok {
-		return have.(*planned)
+	if have := p.have(key); have != nil {
+		return have
 	}
 	fresh := &planned{}
 	fresh.plan, fresh.err = newPlan(key, t, p.declared[key])
-	have, _ := p.byType.LoadOrStore(key, fresh)
-	return have.(*planned)
+	return p.keep(key, fresh)
+}
+
+// keep remembers a plan, and gives the one that is there now.
+func (p *plans) keep(key any, fresh *planned) *planned {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if have := p.have(key); have != nil {
+		return have
+	}
+	more := map[any]*planned{key: fresh}
+	if known := p.known.Load(); known != nil {
+		maps.Copy(more, *known)
+	}
+	p.known.Store(&more)
+	return fresh
 }
 
 var messageType = reflect.TypeFor[proto.Message]()

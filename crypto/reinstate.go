@@ -100,6 +100,16 @@ func lives(ctx context.Context, keys KeyStore, one *Erasure) (bool, error) {
 	}
 	active, err := keys.Active(ctx, one.Subject)
 	switch {
+	case errors.Is(err, ErrKeyMissing) && one.Reinstated && len(one.Receipt.Keys) > 0:
+		// The new life has no key yet, or this is a backup from before the old one had: a store that knows of the erasure knows its keys.
+		_, err := keys.Lookup(ctx, one.Subject, one.Receipt.Keys[0])
+		if errors.Is(err, ErrKeyMissing) {
+			return true, nil
+		}
+		if errors.Is(err, ErrShredded) {
+			err = nil
+		}
+		return false, err
 	case errors.Is(err, ErrKeyMissing):
 		return true, nil
 	case err != nil:

@@ -77,26 +77,18 @@ func (k *objectCutter) remainder(out *cut, o *object, data []byte, depth int) er
 
 // allPersonal tells whether a message has nothing but personal fields.
 func (n *node) allPersonal(data []byte, depth int) bool {
-	for len(data) > 0 {
-		num, typ, head := protowire.ConsumeTag(data)
-		if head < 0 || depth > maxDepth {
-			return false
-		}
-		size := protowire.ConsumeFieldValue(num, typ, data[head:])
-		if size < 0 {
-			return false
-		}
-		f := n.fields[num]
+	w := walk(data)
+	for w.next() {
+		f := n.fields[w.number]
 		switch {
-		case f == nil:
+		case depth > maxDepth || f == nil:
 			return false
 		case f.personal:
-		case f.inner == nil || f.repeated || !f.inner.allPersonal(content(num, typ, data[head:head+size]), depth+1):
+		case f.inner == nil || f.repeated || !f.inner.allPersonal(w.content(), depth+1):
 			return false
 		}
-		data = data[head+size:]
 	}
-	return true
+	return !w.broken
 }
 
 // wireRest appends the clear bytes without what remained there of fields that are in opened: these take its place, they are not added to it.
@@ -109,69 +101,42 @@ func (p *plan) wireRest(dst, bare, opened []byte) []byte {
 
 // remains tells whether there are personal fields in clear bytes.
 func (n *node) remains(bare []byte, depth int) bool {
-	for len(bare) > 0 {
-		num, typ, head := protowire.ConsumeTag(bare)
-		if head < 0 || depth > maxDepth {
-			return false
-		}
-		size := protowire.ConsumeFieldValue(num, typ, bare[head:])
-		if size < 0 {
-			return false
-		}
-		f := n.fields[num]
-		if f != nil && (f.personal || f.inner != nil && !f.repeated && isMessage(typ) && f.inner.remains(content(num, typ, bare[head:head+size]), depth+1)) {
+	for w := walk(bare); depth <= maxDepth && w.next(); {
+		f := n.fields[w.number]
+		if f != nil && (f.personal || f.inner != nil && !f.repeated && w.isMessage() && f.inner.remains(w.content(), depth+1)) {
 			return true
 		}
-		bare = bare[head+size:]
 	}
 	return false
 }
 
 func (n *node) rest(dst, bare, opened []byte, depth int) []byte {
-	for len(bare) > 0 {
-		num, typ, head := protowire.ConsumeTag(bare)
-		if head < 0 || depth > maxDepth {
-			return append(dst, bare...)
-		}
-		size := protowire.ConsumeFieldValue(num, typ, bare[head:])
-		if size < 0 {
-			return append(dst, bare...)
-		}
-		whole := bare[:head+size]
-		f := n.fields[num]
-		inside, there := all(opened, num)
+	w := walk(bare)
+	for depth <= maxDepth && w.next() {
+		f := n.fields[w.number]
+		inside, there := all(opened, w.number)
 		switch {
 		case f == nil || !there:
-			dst = append(dst, whole...)
+			dst = append(dst, w.whole...)
 		case f.personal:
-		case f.inner != nil && !f.repeated && isMessage(typ):
-			dst = appendMessage(dst, num, typ, f.inner.rest(nil, content(num, typ, whole[head:]), inside, depth+1))
+		case f.inner != nil && !f.repeated && w.isMessage():
+			dst = w.append(dst, f.inner.rest(nil, w.content(), inside, depth+1))
 		default:
-			dst = append(dst, whole...)
+			dst = append(dst, w.whole...)
 		}
-		bare = bare[head+size:]
 	}
-	return dst
+	return append(dst, w.rest...)
 }
 
 // all gives what a field holds everywhere in data, one behind the other where it is a message.
 func all(data []byte, number protowire.Number) (found []byte, there bool) {
-	for len(data) > 0 {
-		num, typ, head := protowire.ConsumeTag(data)
-		if head < 0 {
-			return found, there
-		}
-		size := protowire.ConsumeFieldValue(num, typ, data[head:])
-		if size < 0 {
-			return found, there
-		}
-		if num == number {
+	for w := walk(data); w.next(); {
+		if w.number == number {
 			there = true
-			if isMessage(typ) {
-				found = append(found, content(num, typ, data[head:head+size])...)
+			if w.isMessage() {
+				found = append(found, w.content()...)
 			}
 		}
-		data = data[head+size:]
 	}
 	return found, there
 }

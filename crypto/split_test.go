@@ -344,7 +344,13 @@ func TestAllocations(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { _, _, _ = w.Encode(dst, place, v) }); n > 0 {
 		t.Errorf("sealing allocates %v times", n)
 	}
+	if n := testing.AllocsPerRun(100, func() { _, _, _ = w.Encode(nil, place, v) }); n > 1 {
+		t.Errorf("sealing into new memory allocates %v times, that memory once", n)
+	}
 	data, _, _ := w.Encode(nil, place, v)
+	if n := testing.AllocsPerRun(100, func() { w.Likeness(nil, data) }); n > 1 {
+		t.Errorf("a likeness allocates %v times, its memory once", n)
+	}
 	var into muster.Raw
 	if n := testing.AllocsPerRun(100, func() { _ = w.Decode(place, data, &into) }); n > 1 {
 		t.Errorf("opening allocates %v times, the inner codec once", n)

@@ -224,6 +224,34 @@ func (g *GroupStore) held(number int32) (*partition, error) {
 	return p, nil
 }
 
+// begin starts a call that touches the rows of an open partition; the caller ends it with disk.End, unless it got an error.
+func (g *GroupStore) begin(number int32) (*partition, error) {
+	p, err := g.held(number)
+	if err != nil {
+		return nil, err
+	}
+	return p, g.s.begin()
+}
+
+// beginWrite is begin for a call that changes the rows, one at a time; the caller ends it with endWrite, unless it got an error.
+func (g *GroupStore) beginWrite(number int32) (*partition, error) {
+	p, err := g.begin(number)
+	if err != nil {
+		return nil, err
+	}
+	p.storing.Lock()
+	if p.gone {
+		g.endWrite(p)
+		return nil, g.notHeld(number)
+	}
+	return p, nil
+}
+
+func (g *GroupStore) endWrite(p *partition) {
+	p.storing.Unlock()
+	g.s.disk.End()
+}
+
 func (g *GroupStore) notHeld(number int32) error {
 	return fmt.Errorf("%s is not open in the state store, open it first: %w", g.title(number), muster.ErrNotHeld)
 }

@@ -37,19 +37,11 @@ func (g *GroupStore) Ingest(ctx context.Context, c muster.Changes) error {
 // ingest makes a table of what write puts into it and takes it in. The partition's memory follows when the table is in.
 func (g *GroupStore) ingest(ctx context.Context, c *muster.Changes, write func(*draft, *sstable.Writer) error) error {
 	began := g.s.cfg.now()()
-	p, err := g.held(c.Partition)
+	p, err := g.beginWrite(c.Partition)
 	if err != nil {
 		return err
 	}
-	if err := g.s.begin(); err != nil {
-		return err
-	}
-	defer g.s.disk.End()
-	p.storing.Lock()
-	defer p.storing.Unlock()
-	if p.gone {
-		return g.notHeld(p.number)
-	}
+	defer g.endWrite(p)
 	size := sizeOf([]muster.Changes{*c})
 	if err := g.s.disk.Room(ctx, size); err != nil {
 		return err

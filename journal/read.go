@@ -11,11 +11,8 @@ import (
 // Load gives the stored state of an aggregate; Revision 0 when there is none. It costs a read of Pebble, from memory in the good case; an
 // aggregate that does not exist costs a look at the bloom filters. Errors: [muster.ErrNotHeld], [ErrCorrupt], [ErrStore], [ErrClosed].
 func (g *GroupStore) Load(partition int32, aggregateID string) (muster.StoredState, error) {
-	p, err := g.held(partition)
+	p, err := g.begin(partition)
 	if err != nil {
-		return muster.StoredState{}, err
-	}
-	if err := g.s.begin(); err != nil {
 		return muster.StoredState{}, err
 	}
 	defer g.s.disk.End()
@@ -106,11 +103,8 @@ func (g *GroupStore) confirm(p *partition, at found, commandID string) (muster.R
 // Each calls fn with all stored states of an open partition in the order of their ids, as they are when it begins, and stops at fn's first
 // error, which it returns. The states are fn's to keep. Close waits for it.
 func (g *GroupStore) Each(partition int32, fn func(muster.StoredState) error) error {
-	p, err := g.held(partition)
+	p, err := g.begin(partition)
 	if err != nil {
-		return err
-	}
-	if err := g.s.begin(); err != nil {
 		return err
 	}
 	defer g.s.disk.End()

@@ -20,11 +20,8 @@ type View struct {
 // it begins, and tells which moment that is. fn may keep the states; its first error ends the scan and is returned. It reads all states
 // of the partition, in the background of whatever else goes on. Close waits for it. Errors are those of Load.
 func (g *GroupStore) Changed(partition int32, since int64, fn func(muster.StoredState) error) (View, error) {
-	p, err := g.held(partition)
+	p, err := g.begin(partition)
 	if err != nil {
-		return View{}, err
-	}
-	if err := g.s.begin(); err != nil {
 		return View{}, err
 	}
 	defer g.s.disk.End()
@@ -77,11 +74,8 @@ func (v *View) read(value []byte) error {
 // OldestAnswer gives the journal offset of the oldest event whose command is remembered, and false when there is none: refusals have no
 // place in the journal. From there on the journal must be read to remember them all again.
 func (g *GroupStore) OldestAnswer(partition int32) (offset int64, ok bool, err error) {
-	p, err := g.held(partition)
+	p, err := g.begin(partition)
 	if err != nil {
-		return 0, false, err
-	}
-	if err := g.s.begin(); err != nil {
 		return 0, false, err
 	}
 	defer g.s.disk.End()

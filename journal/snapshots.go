@@ -97,19 +97,11 @@ type extent struct {
 
 // amend changes meta row and snapshots row together.
 func (g *GroupStore) amend(number int32, change func(*extent) error) error {
-	p, err := g.held(number)
+	p, err := g.beginWrite(number)
 	if err != nil {
 		return err
 	}
-	if err := g.s.begin(); err != nil {
-		return err
-	}
-	defer g.s.disk.End()
-	p.storing.Lock()
-	defer p.storing.Unlock()
-	if p.gone {
-		return g.notHeld(number)
-	}
+	defer g.endWrite(p)
 	to := extent{p.meta, p.covered}
 	if err := change(&to); err != nil {
 		return fmt.Errorf("%s: %w", g.title(number), err)

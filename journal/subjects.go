@@ -53,11 +53,8 @@ func (g *GroupStore) Erased(partition int32) ([]string, error) {
 
 // rest calls fn with what follows begin in the keys of a kind.
 func (g *GroupStore) rest(partition int32, k kind, begin string, fn func(string)) error {
-	p, err := g.held(partition)
+	p, err := g.begin(partition)
 	if err != nil {
-		return err
-	}
-	if err := g.s.begin(); err != nil {
 		return err
 	}
 	defer g.s.disk.End()
@@ -76,19 +73,11 @@ func (g *GroupStore) rest(partition int32, k kind, begin string, fn func(string)
 // Redact replaces states by what is left of them after erasures, and notes these erasures, as one atomic batch that is on disk when it returns. A state
 // that is not at the revision that is stored is [ErrOrder], and nothing is changed: something was decided meanwhile. Other errors are those of Store.
 func (g *GroupStore) Redact(ctx context.Context, partition int32, states []muster.StoredState, erasures []string) error {
-	p, err := g.held(partition)
+	p, err := g.beginWrite(partition)
 	if err != nil {
 		return err
 	}
-	if err := g.s.begin(); err != nil {
-		return err
-	}
-	defer g.s.disk.End()
-	p.storing.Lock()
-	defer p.storing.Unlock()
-	if p.gone {
-		return g.notHeld(partition)
-	}
+	defer g.endWrite(p)
 	if err := g.s.disk.Room(ctx, 0); err != nil {
 		return err
 	}

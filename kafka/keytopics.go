@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-
-	"github.com/seed-3eec0498/muster"
 )
 
 // KeyPartitions is how many partitions a key topic has, for life: a subject's keys lie where its reference says.
@@ -41,15 +39,8 @@ func keyTopics(prefix, space string) []topicSpec {
 // EnsureKeys makes sure that the topics of a key space are there and right. With create, missing ones are made: never do that where keys existed before and
 // are missing now. Errors are as with [EnsureGroup].
 func EnsureKeys(ctx context.Context, client *kgo.Client, prefix, space string, create bool) error {
-	specs := keyTopics(prefix, space)
-	for i := range specs {
-		if space == "" || !topicName(specs[i].name) {
-			return &muster.Error{
-				Code:    muster.InvalidArgument,
-				Message: fmt.Sprintf("key topic %q: give the key space a name of letters, digits, dots, dashes or underscores", specs[i].name),
-			}
-		}
-		if _, err := ensure(ctx, client, specs[i:i+1], specs[i].partitions, create); err != nil {
+	for _, spec := range keyTopics(prefix, space) {
+		if err := ensureNamed(ctx, client, spec, space, create); err != nil {
 			return err
 		}
 	}

@@ -32,15 +32,7 @@ func ledgerTopic(prefix, service string) topicSpec {
 // EnsureLedger makes sure that the checkpoints topic of a service is there and right. With create, a missing one is made. Errors are as with
 // [EnsureGroup].
 func EnsureLedger(ctx context.Context, client *kgo.Client, prefix, service string, create bool) error {
-	spec := ledgerTopic(prefix, service)
-	if service == "" || !topicName(spec.name) {
-		return &muster.Error{
-			Code:    muster.InvalidArgument,
-			Message: fmt.Sprintf("checkpoints topic %q: give the service a name of letters, digits, dots, dashes or underscores", spec.name),
-		}
-	}
-	_, err := ensure(ctx, client, []topicSpec{spec}, LedgerPartitions, create)
-	return err
+	return ensureNamed(ctx, client, ledgerTopic(prefix, service), service, create)
 }
 
 // EnsureTarget makes sure that a topic for others is there, and gives its partition count. With create, a missing one is made with so many

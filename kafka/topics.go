@@ -62,30 +62,25 @@ func EnsureReplies(ctx context.Context, client *kgo.Client, prefix, service stri
 // EnsureControl makes sure that the control topic of a service is there and right. With create, a missing one is made. Errors are as with
 // [EnsureGroup].
 func EnsureControl(ctx context.Context, client *kgo.Client, prefix, service string, create bool) error {
-	spec := controlTopic(prefix, service)
-	if service == "" || !topicName(spec.name) {
-		return &muster.Error{
-			Code: muster.InvalidArgument,
-			Message: fmt.Sprintf("control topic %q: give the service a name of letters, digits, dots, dashes or underscores, 249 characters with what "+
-				"stands in front", spec.name),
-		}
-	}
-	_, err := ensure(ctx, client, []topicSpec{spec}, 1, create)
-	return err
+	return ensureNamed(ctx, client, controlTopic(prefix, service), service, create)
 }
 
 // EnsureErasures makes sure that the erasure ledger of a key space is there and right. With create, a missing one is made. Errors are as with
 // [EnsureGroup].
 func EnsureErasures(ctx context.Context, client *kgo.Client, prefix, space string, create bool) error {
-	spec := erasuresTopic(prefix, space)
-	if space == "" || !topicName(spec.name) {
+	return ensureNamed(ctx, client, erasuresTopic(prefix, space), space, create)
+}
+
+// ensureNamed is ensure for one topic, whose name is made of that of a service or key space.
+func ensureNamed(ctx context.Context, client *kgo.Client, spec topicSpec, of string, create bool) error {
+	if of == "" || !topicName(spec.name) {
 		return &muster.Error{
 			Code: muster.InvalidArgument,
-			Message: fmt.Sprintf("erasure ledger %q: give the key space a name of letters, digits, dots, dashes or underscores, 249 characters with what "+
+			Message: fmt.Sprintf("topic %q: give the service or key space a name of letters, digits, dots, dashes or underscores, 249 characters with what "+
 				"stands around it", spec.name),
 		}
 	}
-	_, err := ensure(ctx, client, []topicSpec{spec}, 1, create)
+	_, err := ensure(ctx, client, []topicSpec{spec}, spec.partitions, create)
 	return err
 }
 

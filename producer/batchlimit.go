@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -14,16 +13,17 @@ import (
 // batchLimits reads the largest batch that each of the topics takes, in bytes. One whose settings may not be read is left out: a broker's default
 // stands. A broker that has not heard of a topic yet is asked again; taking its answer for "no setting" would let a record through that the topic
 // refuses, and with it the whole batch.
-func batchLimits(ctx context.Context, client *kgo.Client, names ...string) (map[string]int32, error) {
-	for end := time.Now().Add(madeWithin); ; {
-		limits := map[string]int32{}
+func batchLimits(ctx context.Context, client *kgo.Client, names ...string) (limits map[string]int32, err error) {
+	err = whenKnown(ctx, madeWithin, func() error {
+		limits = map[string]int32{}
 		configs, err := kadm.NewClient(client).DescribeTopicConfigs(ctx, names...)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		unknown := false
 		for _, resource := range configs {
-			unknown = unknown || errors.Is(resource.Err, kerr.UnknownTopicOrPartition)
+			if errors.Is(resource.Err, kerr.UnknownTopicOrPartition) {
+				return resource.Err
+			}
 			for _, config := range resource.Configs {
 				if config.Key != "max.message.bytes" || config.Value == nil {
 					continue
@@ -33,15 +33,7 @@ func batchLimits(ctx context.Context, client *kgo.Client, names ...string) (map[
 				}
 			}
 		}
-		if !unknown || time.Now().Add(knownPause).After(end) {
-			return limits, nil
-		}
-		again := time.NewTimer(knownPause)
-		select {
-		case <-again.C:
-		case <-ctx.Done():
-			again.Stop()
-			return nil, context.Cause(ctx)
-		}
-	}
+		return nil
+	})
+	return limits, err
 }

@@ -16,7 +16,8 @@ import (
 	"github.com/seed-3eec0498/muster/producer"
 )
 
-func impatient(c *producer.Config) { c.TransactionTimeout = 500 * time.Millisecond }
+// impatient is for tests in which that time passes, which run beside each other. A busy machine commits within it.
+func impatient(c *producer.Config) { c.TransactionTimeout = 2 * time.Second }
 
 // One lost answer is asked for again; the broker knows the repetition by its epoch.
 func TestLostEndAnswerIsAskedForAgain(t *testing.T) {
@@ -37,8 +38,10 @@ func TestLostEndAnswerIsAskedForAgain(t *testing.T) {
 // When the answer never comes, the outcome is unknown, and the id is settled before Commit returns: what was committed is visible, what was
 // not is aborted, nothing stays undecided.
 func TestEndAnswerThatNeverComes(t *testing.T) {
+	t.Parallel()
 	for name, applied := range map[string]bool{"carried out": true, "not carried out": false} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, 1)
 			lane := b.open(impatient).Lane(0)
 			b.warm(lane, 2)
@@ -102,6 +105,7 @@ func TestUnreachableBroker(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	for _, point := range []string{producer.PointAfterFirstProduce, producer.PointAfterProduce, producer.PointAfterOffsets} {
 		t.Run(point, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, 1)
 			armed := false
 			lane := b.open(impatient, func(c *producer.Config) {
@@ -145,6 +149,7 @@ func TestUnreachableBroker(t *testing.T) {
 }
 
 func TestBrokerUnreachableBeforeTheFirstCommit(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, 1)
 	lane := b.open(impatient).Lane(0)
 	b.tap.Sever()

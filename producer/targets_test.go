@@ -86,8 +86,8 @@ func TestCommandsAreWrittenLeaderAfterLeader(t *testing.T) {
 	d := decide("c1")
 	want(t, lane.Commit(t.Context(), d), nil)
 	b.sync(func() {
-		if !slices.Equal(nodes, []int32{0, 1, 2}) {
-			t.Errorf("produce requests went to nodes %v, want each leader once", nodes)
+		if !slices.Equal(slices.Compact(nodes), []int32{0, 1, 2}) { // as in TestLeadersAreWrittenOneAfterAnother
+			t.Errorf("produce requests went to nodes %v, want one leader after another", nodes)
 		}
 	})
 	records := b.committed(g.CommandTopic(""))

@@ -2,7 +2,6 @@ package producer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -69,30 +68,13 @@ func findTopics(ctx context.Context, client *kgo.Client, group *muster.Group, pr
 	return t, nil
 }
 
-const (
-	// madeWithin bounds how long a topic may stay unknown that was made or checked before anything here is opened: in a cluster every broker
-	// learns of a topic in its own time, so "unknown" is then an answer out of date.
-	madeWithin = 10 * time.Second
-	// foundWithin is the same for the topics of others, which may well not exist.
-	foundWithin = 100 * time.Millisecond
-	knownPause  = 50 * time.Millisecond
-)
-
 // describeKnown asks for the metadata of topics until the broker asked knows them all, at most for so long.
-func describeKnown(ctx context.Context, client *kgo.Client, within time.Duration, names ...string) ([]kmsg.MetadataResponseTopic, error) {
-	for end := time.Now().Add(within); ; {
-		described, err := describeTopics(ctx, client, names...)
-		if !errors.Is(err, kerr.UnknownTopicOrPartition) || time.Now().Add(knownPause).After(end) {
-			return described, err
-		}
-		again := time.NewTimer(knownPause)
-		select {
-		case <-again.C:
-		case <-ctx.Done():
-			again.Stop()
-			return nil, context.Cause(ctx)
-		}
-	}
+func describeKnown(ctx context.Context, client *kgo.Client, within time.Duration, names ...string) (found []kmsg.MetadataResponseTopic, err error) {
+	err = whenKnown(ctx, within, func() (err error) {
+		found, err = describeTopics(ctx, client, names...)
+		return err
+	})
+	return found, err
 }
 
 // describeTopics asks for the metadata of topics; each must exist.

@@ -26,11 +26,13 @@ const (
 //	paused/<name>@<version>            pauseRecord; all shards are paused while it is there
 //	paused/<name>@<version>/<shard>    the same for one
 //	act/<uuid>                         act; each shard it concerns does it once, in the order of their numbers
+//	act/erase-<name>@<version>-<id>    the same of an erasure; it stays for ever
 //	status/<name>@<version>/<instance>/<generation>
 //	                                   statusRecord; removed when the instance ends, of no account when it is older than staleAfter
 const (
 	pausedKeys = "paused/"
 	actKeys    = "act/"
+	eraseKeys  = actKeys + "erase-"
 	statusKeys = "status/"
 )
 
@@ -105,6 +107,16 @@ func (o *orders) latest() int64 {
 	return o.acts[len(o.acts)-1].number
 }
 
+// erased gives the number of the last erasure that concerns a shard, 0 where there is none.
+func (o *orders) erased(shard int32) int64 {
+	for _, a := range slices.Backward(o.acts) {
+		if a.Kind == actErase && a.concerns(shard) {
+			return a.number
+		}
+	}
+	return 0
+}
+
 func (o *orders) pauses(shard int32) bool { return o.all || o.paused[shard] }
 
 // revives tells whether there is an act behind the given one that lets a stopped shard go on.
@@ -151,6 +163,8 @@ func readOrders(entries map[string]Entry, projection string) (*orders, []error) 
 				continue
 			}
 			o.paused[int32(n)] = true
+		case strings.HasPrefix(key, eraseKeys) && !strings.HasPrefix(key, eraseKey(projection, "")):
+			// Erasures of others are passed over unread: they stay for ever, so there may be many.
 		case strings.HasPrefix(key, actKeys):
 			a := act{}
 			if err := json.Unmarshal(entry.Value, &a); err != nil {

@@ -263,6 +263,9 @@ func (w *worker) committed(change *Change) {
 	}
 	for i := range change.Put {
 		l := &change.Put[i]
+		if l.Cause == CauseErased { // it was put aside long ago
+			continue
+		}
 		if o.PutAside != nil {
 			o.PutAside(PutAside{Shard: w.shard, Kind: l.Kind, Reason: l.Reason})
 		}

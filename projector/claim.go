@@ -1,6 +1,10 @@
 package projector
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/seed-3eec0498/muster"
+)
 
 // restore takes over what the target keeps. A source without a checkpoint starts where the projection does, and that is stored at once: its start
 // counts once.
@@ -34,9 +38,22 @@ func (w *worker) restore(stored Stored) error {
 	}
 	change := Change{Checkpoints: fresh}
 	if len(fresh) == len(w.sources) && w.acts == 0 {
-		change.Acts = w.r.orders.Load().latest() // what was ordered before there was anything is of no concern
+		change.Acts = w.ignoreOrders() // what was ordered before there was anything is of no concern
 	}
 	return w.commitChange(&change)
+}
+
+// ignoreOrders gives the number of the last act. Of erased subjects there is nothing to remove here, and nothing comes: keys that this process had in
+// hand when they were destroyed are not used for what is read from now on.
+func (w *worker) ignoreOrders() int64 {
+	o := w.r.orders.Load()
+	f, does := w.r.config.Codec.(muster.Forgetter)
+	for i := range o.acts {
+		if e, is := o.acts[i].subjectErased(); is && does {
+			f.Forget(e.Subject)
+		}
+	}
+	return o.latest()
 }
 
 // start finds where a source begins.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -55,11 +56,28 @@ type eraser interface {
 	eraseSubject(codec muster.Codec, e SubjectErased, what ErasedRow) error
 }
 
+// subjectErased gives what an act of kind erase says.
+func (a *act) subjectErased() (e SubjectErased, is bool) {
+	b, err := hex.DecodeString(a.Subject)
+	e.Erasure = a.Erasure
+	return e, a.Kind == actErase && err == nil && copy(e.Subject[:], b) == len(e.Subject) && len(b) == len(e.Subject)
+}
+
 // erase does what an act of kind erase says, all in one batch.
 func (w *worker) erase(a *act) error {
-	e := SubjectErased{Erasure: a.Erasure}
-	if b, err := hex.DecodeString(a.Subject); err != nil || copy(e.Subject[:], b) != len(e.Subject) {
+	e, is := a.subjectErased()
+	if !is {
 		return w.commitChange(&Change{Acts: a.number}) // Operator.Erase wrote none such
+	}
+	if w.holding == nil {
+		return w.storeFault("it is not claimed", errors.New("released"))
+	}
+	letters, err := w.causesErased(e.Subject)
+	if err != nil {
+		return w.storeFault("an erasure cannot begin", err)
+	}
+	for i := range letters {
+		letters[i].Cause = CauseErased
 	}
 	w.stage.reset()
 	w.stage.began = w.r.config.Now()
@@ -85,7 +103,7 @@ func (w *worker) erase(a *act) error {
 		batch.Rollback()
 		return &faulty{ReasonErasing, fmt.Errorf("projection %s: erasure %s is not carried out: %w", w.shard, e.Erasure, err)}
 	}
-	return w.commit(batch, &Change{Acts: a.number})
+	return w.commit(batch, &Change{Acts: a.number, Put: letters})
 }
 
 func (b *storeBatch) eraseSubject(codec muster.Codec, e SubjectErased, what ErasedRow) error {
@@ -137,7 +155,8 @@ func (r *Rows[V]) erase(keys []string, all bool) error {
 }
 
 // Erase has every shard of a projection carry an erasure out, once, and does not wait for it: a shard that nobody holds does it when somebody does.
-// It is given as often as is liked. Done says which shards have; all of them, where the order is so old that it is gone and done.
+// It is given as often as is liked, and stands for ever: rows that come back later do it before anybody is shown them. [Operator.Erased] says which
+// shards have.
 func (o *Operator) Erase(ctx context.Context, projection string, e SubjectErased) error {
 	at, err := o.find(Scope{Projection: projection})
 	if err != nil {
@@ -184,5 +203,5 @@ func (o *Operator) Erased(projection, erasure string) ([]int32, error) {
 }
 
 func eraseKey(projection, erasure string) string {
-	return actKeys + "erase-" + projection + "-" + erasure
+	return eraseKeys + projection + "-" + erasure
 }

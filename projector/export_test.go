@@ -101,3 +101,16 @@ func (h *Hand) Run(ctx context.Context, ev *muster.Event, fn func()) {
 
 // Seen tells what is in hand.
 func (h *Hand) Seen() (typ string, at muster.Position, runs bool) { return h.h.seen(0) }
+
+// InOrder gives the keys of a batch in the order in which they are written.
+func InOrder(keys []string) []string {
+	r := &Rows[int]{byKey: map[string]*kept[int]{}}
+	for _, key := range keys {
+		r.byKey[key] = &kept[int]{key: key, dirty: true}
+	}
+	var all []string
+	for _, o := range r.inOrder() {
+		all = append(all, o.row.key)
+	}
+	return all
+}

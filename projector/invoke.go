@@ -94,17 +94,21 @@ type overrun struct{ error }
 // Unwrap gives what the function returned in the end.
 func (o *overrun) Unwrap() error { return o.error }
 
-// panicked is the error of a function that panicked.
-type panicked struct{ value any }
+// panicked is the error of a function that panicked. Its text has type and place of the panic and not its value, which may hold what the function
+// was reading: the text is stored with a letter, and shown.
+type panicked struct{ text string }
 
-// Error tells what it panicked with.
-func (p *panicked) Error() string { return fmt.Sprintf("the function panicked: %v", p.value) }
+// Error tells where it panicked.
+func (p *panicked) Error() string { return "the function panicked: " + p.text }
+
+// panickedWith is called in the deferred function that recovers.
+func panickedWith(v any) *panicked { return &panicked{muster.NewPanicError(v).Text} }
 
 // choose finds the function for an event and the event's key. The user's filter and key function may panic, too.
 func (w *worker) choose(ev *muster.Event) (run handler, key string, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &panicked{v}
+			err = panickedWith(v)
 		}
 	}()
 	run, err = w.d.handler(ev)
@@ -160,7 +164,7 @@ func (w *worker) call(batch Batch, checked Checked, run handler, ev *muster.Even
 func (w *worker) guarded(ctx context.Context, batch Batch, run handler, ev *muster.Event) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &panicked{v}
+			err = panickedWith(v)
 		}
 	}()
 	batch.Before(&w.running)

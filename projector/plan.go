@@ -35,13 +35,7 @@ func planOf(entries map[string]Entry, name string, editions []Edition, known []e
 		p.put = &record
 	}
 	p.serve = edition{record.Version, record.Generation}
-	keep := defaultKeepOld
-	for _, e := range editions {
-		if e.Definition.version == record.Version {
-			keep = e.Definition.keeps()
-		}
-	}
-	over := now.Sub(record.Since) >= keep
+	over := now.Sub(record.Since) >= keptBy(editions, &record)
 	for _, one := range editions {
 		d := one.Definition
 		newest := edition{d.version, readBuild(entries, d.String()).Generation}

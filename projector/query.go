@@ -43,12 +43,13 @@ type Query struct {
 
 // Page is what a query found, all from one snapshot per shard.
 type Page struct {
-	View    string // name@version that answered
-	Rows    []RawRow
-	Token   string            // for the next page; empty: that was all
-	At      []muster.Position // up to where the rows were made, per source
-	Counter int64
-	Stale   bool // answered by a copy
+	View       string // name@version that answered
+	Generation int    // of that version, all rows are from this one; below 0: not known
+	Rows       []RawRow
+	Token      string            // for the next page; empty: that was all
+	At         []muster.Position // up to where the rows were made, per source
+	Counter    int64
+	Stale      bool // answered by a copy
 }
 
 // RawRow is a row in the form it is stored in.

@@ -32,7 +32,7 @@ func AtLeast(positions ...muster.Position) ReadOption {
 func Stale() ReadOption { return func(q *Query) { q.Stale = true } }
 
 // AtVersion reads this version of the view, 0 for the one that serves. Without it the methods of a view read its own version, whose rows they can
-// decode, whether it serves already or not.
+// decode, whether it serves already or not; when it is out of use, FailedPrecondition says which one serves instead, see [Versions.Retired].
 func AtVersion(version int) ReadOption { return func(q *Query) { q.Version = version } }
 
 // The sizes of pages.

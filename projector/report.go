@@ -15,7 +15,7 @@ const (
 	staleAfter  = 30 * time.Second   // what was said counts no more: its instance is taken for dead
 	lookEvery   = 10 * time.Second   // at the journals of shards that do not read them
 	lastWord    = 2 * time.Second    // to take back what was said
-	forgetAfter = 7 * 24 * time.Hour // acts are removed from the control table; who has not done one by then never does
+	forgetAfter = 7 * 24 * time.Hour // acts but erasures are removed from the control table; who has not done one by then never does
 )
 
 // report tells the other instances what the shards held here are doing.
@@ -51,10 +51,11 @@ func (r *Runner) report(ctx context.Context) {
 	}
 }
 
-// forget removes acts that are so old that nobody waits for them.
+// forget removes acts that are so old that nobody waits for them. An erasure stays: rows that come back after any time, as of an instance that was away
+// or of a backup, have the erased person in them, and what is to be done about it must be there when they do.
 func (r *Runner) forget(ctx context.Context) {
 	for _, a := range r.orders.Load().acts {
-		if r.config.Now().Sub(a.When) < forgetAfter {
+		if a.Kind == actErase || r.config.Now().Sub(a.When) < forgetAfter {
 			continue
 		}
 		if _, err := r.config.Control.Put(ctx, a.key, nil); err != nil {

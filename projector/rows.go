@@ -18,7 +18,8 @@ type Rows[V any] struct {
 	view     *View[V]
 	b        *storeBatch
 	byKey    map[string]*kept[V]
-	spare    []kept[V] // room for rows, so that each is no allocation of its own
+	spare    []kept[V]    // room for rows, so that each is no allocation of its own
+	order    []ordered[V] // those that flush writes
 	counters map[string]*count
 	over     atomic.Bool // the batch has ended; set by the runner's goroutine, read by a function that outlived its deadline
 	err      error       // what every call answers
@@ -68,9 +69,10 @@ func newRows[V any](v *View[V], b *storeBatch) *Rows[V] {
 // again makes a Rows whose batch was committed ready for the next one.
 func (r *Rows[V]) again(b *storeBatch) {
 	if len(r.byKey) > reuse {
-		r.byKey, r.spare = map[string]*kept[V]{}, nil
+		r.byKey, r.spare, r.order = map[string]*kept[V]{}, nil, nil
 	}
 	clear(r.byKey)
+	clear(r.order)
 	clear(r.counters)
 	r.spare = r.spare[:0]
 	r.b = b

@@ -99,7 +99,7 @@ func (v *View[V]) entriesOf(codec muster.Codec, key string, payload []byte, cont
 	}
 	defer func() {
 		if caught := recover(); caught != nil {
-			all, err = nil, fmt.Errorf("%w: an index function panicked: %v; mend it", ErrUnfit, caught)
+			all, err = nil, fmt.Errorf("%w: an index function panicked: %s; mend it", ErrUnfit, muster.NewPanicError(caught).Text)
 		}
 	}()
 	if all, err = v.entries(key, row); err != nil {
@@ -119,10 +119,8 @@ func decodingFault(err error) error {
 
 // flush writes what has changed. A row that cannot be encoded is blamed on the last event that changed it.
 func (r *Rows[V]) flush(w *rowWriter) error {
-	for _, k := range r.byKey {
-		if !k.dirty {
-			continue
-		}
+	for _, o := range r.inOrder() {
+		k := o.row
 		err := r.ready(k)
 		if muster.PayloadFaultOf(err).Passing() {
 			return err
@@ -150,7 +148,7 @@ func (r *Rows[V]) ready(k *kept[V]) (err error) {
 	}
 	defer func() {
 		if caught := recover(); caught != nil {
-			err = r.refuse(k.key, "encoding or indexing it panicked: %v", caught)
+			err = r.refuse(k.key, "encoding or indexing it panicked: %s", muster.NewPanicError(caught).Text)
 		}
 	}()
 	if err := r.encode(k); err != nil {

@@ -139,7 +139,7 @@ func (r *Runner) numbers() []int32 {
 func (r *Runner) gain(ctx context.Context, numbers []int32) {
 	r.standing.turn.Lock()
 	defer r.standing.turn.Unlock()
-	r.dropStandbys(ctx, numbers) // a copy of what is served now: its rows are gone on with
+	r.giveUp(ctx, r.standing.held, numbers) // a copy of what is served now: its rows are gone on with
 	for _, number := range numbers {
 		shard, is := r.shards[number]
 		if !is {
@@ -158,10 +158,16 @@ func (r *Runner) gain(ctx context.Context, numbers []int32) {
 
 // lose gives shards up, side by side, and returns when they are: within DrainTimeout and Grace.
 func (r *Runner) lose(ctx context.Context, numbers []int32) {
+	r.giveUp(ctx, r.held, numbers)
+	r.stir()
+}
+
+// giveUp ends work on shards, at the same time, and takes them out of the table they stand in.
+func (r *Runner) giveUp(ctx context.Context, from map[int32]*held, numbers []int32) {
 	var gone sync.WaitGroup
 	for _, number := range numbers {
 		r.mu.Lock()
-		h := r.held[number]
+		h := from[number]
 		r.mu.Unlock()
 		if h == nil {
 			continue
@@ -169,12 +175,11 @@ func (r *Runner) lose(ctx context.Context, numbers []int32) {
 		gone.Go(func() {
 			h.giveUp(ctx)
 			r.mu.Lock()
-			delete(r.held, number)
+			delete(from, number)
 			r.mu.Unlock()
 		})
 	}
 	gone.Wait()
-	r.stir()
 }
 
 // each calls fn with every shard held, copies too.

@@ -28,6 +28,10 @@ type Shard struct {
 	Number     int32 // the partition, or Whole
 	Sources    []Source
 	Standby    bool // a copy that is kept warm and is not served
+
+	// Erased is the number of the last erasure that was ordered when the shard was claimed, 0 where there was none: rows that are stored with a lower
+	// Change.Acts are of before it, and a target that answers queries shows them to nobody until one as high is committed.
+	Erased int64
 }
 
 // String gives name@version/number.

@@ -72,7 +72,7 @@ func (r *Runner) assign(ctx context.Context, numbers []int32) {
 		}
 	}
 	r.mu.Unlock()
-	r.dropStandbys(ctx, gone)
+	r.giveUp(ctx, r.standing.held, gone) // what they have stored stays
 	for _, number := range numbers {
 		shard, is := r.shards[number]
 		r.mu.Lock()
@@ -83,26 +83,6 @@ func (r *Runner) assign(ctx context.Context, numbers []int32) {
 		r.mu.Unlock()
 	}
 	r.stir()
-}
-
-// dropStandbys ends copies, side by side; what they have stored stays. The caller holds turn.
-func (r *Runner) dropStandbys(ctx context.Context, numbers []int32) {
-	var gone sync.WaitGroup
-	for _, number := range numbers {
-		r.mu.Lock()
-		h := r.standing.held[number]
-		r.mu.Unlock()
-		if h == nil {
-			continue
-		}
-		gone.Go(func() {
-			h.giveUp(ctx)
-			r.mu.Lock()
-			delete(r.standing.held, number)
-			r.mu.Unlock()
-		})
-	}
-	gone.Wait()
 }
 
 // endStandbys ends all copies; none comes after that.

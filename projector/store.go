@@ -149,12 +149,14 @@ func (s *Store) Claim(ctx context.Context, shard Shard) (Holding, error) {
 	if err := s.prepare(ctx, sh); err != nil {
 		return nil, err
 	}
-	h := &storeHolding{s: s, shard: sh, letters: map[string]uint64{}}
+	h := &storeHolding{s: s, shard: sh, letters: map[string]uint64{}, erased: shard.Erased}
 	sources := slices.Clone(shard.Sources)
 	sh.sources.Store(&sources)
 	sh.holder = h
 	sh.copies.Store(shard.Standby)
-	if before := sh.held.Swap(!shard.Standby); before || !shard.Standby {
+	h.waits = !shard.Standby && sh.meta.acts < shard.Erased
+	serves := !shard.Standby && !h.waits
+	if before := sh.held.Swap(serves); before || serves {
 		s.watching.moved(shard.Name)
 	}
 	s.commits.turn()

@@ -91,6 +91,11 @@ func (b *storeBatch) Commit(ctx context.Context, change Change) error {
 	}
 	s.disk.Wrote(int64(bytes))
 	h.shard.meta = meta
+	if h.waits && meta.acts >= h.erased {
+		h.waits = false
+		h.shard.held.Store(true)
+		defer s.watching.moved(h.shard.view.Definition().Name())
+	}
 	h.lettersAfter(put, change.Remove)
 	b.done, h.open, h.spare = true, nil, b.rows
 	s.commits.turn()

@@ -18,6 +18,9 @@ type storeHolding struct {
 	known   bool
 	open    *storeBatch
 	spare   rows // of the last batch, when it was committed
+
+	waits  bool  // the rows are of before an erasure that was ordered, so that nobody is shown them; under commit of the shard
+	erased int64 // the number of the last such order at the claim
 }
 
 // Stored implements [Holding].

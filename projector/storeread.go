@@ -59,7 +59,7 @@ func (s *Store) readFrom(snap *pebble.Snapshot, q *Query, shards []*storeShard) 
 	if err != nil {
 		return Page{}, err
 	}
-	page := Page{View: shards[0].id.projection, At: at}
+	page := Page{View: shards[0].id.projection, Generation: shards[0].id.generation, At: at}
 	for _, sh := range shards {
 		page.Stale = page.Stale || !sh.held.Load()
 	}

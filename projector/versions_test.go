@@ -252,11 +252,20 @@ func TestVersionByHand(t *testing.T) {
 		pass(50 * time.Minute)
 		serve(1)
 		serve(2)
-		pass(61 * time.Minute)
+		pass(59 * time.Minute)
+		for version := range 3 {
+			if err := in.versions.Retired(version + 1); err != nil {
+				t.Errorf("before its time is over: %v", err)
+			}
+		}
+		pass(2 * time.Minute)
 		for _, s := range in.store.Kept("tallies") {
 			if s.Version == 1 {
 				t.Errorf("rows of version 1 are there an hour after it was switched away from: %v", s)
 			}
+		}
+		if err := in.versions.Retired(1); muster.CodeOf(err) != muster.FailedPrecondition || muster.ReasonOf(err) != projector.ReasonRetired || !strings.Contains(err.Error(), "tallies@2 serves") {
+			t.Errorf("who reads what was removed is told %v", err)
 		}
 		if err := in.operator.Serve(t.Context(), "tallies", 1); muster.CodeOf(err) != muster.FailedPrecondition {
 			t.Errorf("serving what was removed: %v", err)

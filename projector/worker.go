@@ -178,7 +178,9 @@ func (w *worker) hold() error {
 	if w.stop == nil {
 		w.held.progress.enter(Claiming, "", nil, "")
 	}
-	holding, err := w.r.config.Target.Claim(w.ctx, w.shard)
+	shard := w.shard
+	shard.Erased = w.r.orders.Load().erased(w.shard.Number)
+	holding, err := w.r.config.Target.Claim(w.ctx, shard)
 	if err != nil {
 		return w.storeFault("it cannot be claimed", err)
 	}

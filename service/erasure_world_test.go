@@ -27,14 +27,19 @@ type erasureHouse struct {
 	signUp  *muster.CommandType[*peoplepb.SignUp, *peoplepb.Person]
 	ask     *muster.QueryType[*peoplepb.Ask, *peoplepb.Person]
 	signed  *muster.EventType[*peoplepb.SignedUp]
+	alter   func(*service.Config) // of what is started next; may be nil
 }
 
 func newErasureHouse(t *testing.T, opts ...muster.GroupOption) *erasureHouse {
 	t.Helper()
-	h := &erasureHouse{
-		t: t, name: kafkatest.UniqueName(t, "people"), brokers: kafkatest.Embedded(t, embedded.Config{}).Brokers(), keys: crypto.NewMemoryKeys(),
-		kms: crypto.NewMemoryKMS(), secret: slices.Repeat([]byte{9}, 32),
-	}
+	h := erasureHouseOf(kafkatest.UniqueName(t, "people"), kafkatest.Embedded(t, embedded.Config{}).Brokers(), opts...)
+	h.t, h.keys, h.kms = t, crypto.NewMemoryKeys(), crypto.NewMemoryKMS()
+	return h
+}
+
+// erasureHouseOf is one without keys, as several processes have it.
+func erasureHouseOf(name string, brokers []string, opts ...muster.GroupOption) *erasureHouse {
+	h := &erasureHouse{name: name, brokers: brokers, secret: slices.Repeat([]byte{9}, 32)}
 	h.group = muster.NewGroup(h.name, append([]muster.GroupOption{muster.Partitions(2)}, opts...)...)
 	h.signUp = muster.NewCommand[*peoplepb.SignUp, *peoplepb.Person](h.group, "people.SignUp")
 	h.ask = muster.NewQuery[*peoplepb.Ask, *peoplepb.Person](h.group, "people.Ask")
@@ -78,10 +83,14 @@ func (h *erasureHouse) start(dir string, failpoint func(string), parts ...servic
 	if len(parts) == 0 {
 		name += "-desk"
 	}
-	return start(h.t, service.Config{
+	cfg := service.Config{
 		Name: name, Brokers: h.brokers, DataDir: dir, Codec: codec, Failpoint: failpoint,
 		Erasure: &service.ErasureConfig{KeySpace: h.name, Keys: h.keys, Ref: h.ref},
-	}, parts...)
+	}
+	if h.alter != nil {
+		h.alter(&cfg)
+	}
+	return start(h.t, cfg, parts...)
 }
 
 func (h *erasureHouse) ref(subject string) crypto.SubjectRef {

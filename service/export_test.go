@@ -32,6 +32,9 @@ func NewWorkers(size int, deadline time.Duration) *Workers {
 // Run runs units.
 func (w *Workers) Run(ctx context.Context, units []*muster.Unit) { w.w.run(ctx, units) }
 
+// SetBeat has fn called at each look of the watch, before Run.
+func (w *Workers) SetBeat(fn func()) { w.w.beat = fn }
+
 // Running is how many units are running, given up ones among them.
 func (w *Workers) Running() int64 { return w.w.running.Load() }
 
@@ -61,3 +64,17 @@ func NewControl(t *consumer.Table) projector.Control { return control{t} }
 
 // LocalQueries reads what this instance may serve: what other instances and [Service.Views] get of it.
 func (s *Service) LocalQueries() projector.Reader { return s.queries.local }
+
+// Awaiting is the wait for a position wherever its shard is, with everything around it given.
+type Awaiting struct {
+	Here    func(ctx context.Context) error
+	Holder  func(ctx context.Context, shard int32) (projector.Instance, bool)
+	There   func(ctx context.Context) error
+	Changes func() <-chan struct{}
+	Closed  <-chan struct{}
+}
+
+// Run waits, on the instance "self".
+func (a Awaiting) Run(ctx context.Context) error {
+	return (&awaiting{here: a.Here, holder: a.Holder, there: a.There, changes: a.Changes, closed: a.Closed, self: "self"}).run(ctx)
+}

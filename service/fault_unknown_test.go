@@ -233,7 +233,7 @@ func TestFaultEndTxnNeverAnsweredOfWrittenCommands(t *testing.T) {
 func TestFaultEndTxnNeverAnsweredAndTakenOver(t *testing.T) {
 	d := newDoubt(t, anyBrokers(t))
 	wire, cfg := &kafkatest.Tap{}, d.config()
-	cfg.Kafka.Options, cfg.TransactionTimeout, cfg.SessionTimeout = wire.Option(), 500*time.Millisecond, 6*time.Second
+	cfg.Kafka.Options, cfg.TransactionTimeout, cfg.SessionTimeout = wire.Option(), 2*time.Second, 6*time.Second
 	s := start(t, cfg, d.behaviour())
 	caller := start(t, callerOf(d.stage))
 	d.send(caller, "gate", "gate", 1)

@@ -130,7 +130,7 @@ func TestHandlerCallsAnotherGroup(t *testing.T) {
 		if in.How == "back" {
 			return f.nearDo.Call(ctx, w.Client(), "a-2", in)
 		}
-		if left, bounded := ctx.Deadline(); !bounded || time.Until(left) > 7*time.Second {
+		if left, bounded := ctx.Deadline(); !bounded || time.Until(left) > 17*time.Second {
 			t.Errorf("the inner handler has until %v", left)
 		}
 		kept := *cmd
@@ -139,7 +139,7 @@ func TestHandlerCallsAnotherGroup(t *testing.T) {
 	}
 	f.open(t, nil)
 	got, err := f.nearDo.Call(t.Context(), f.Client(), "a-1", slip{ID: "x"}, muster.CommandID("outer"), muster.Correlation("talk"),
-		muster.WithHeader("tenant", []byte("t")), muster.Timeout(7*time.Second))
+		muster.WithHeader("tenant", []byte("t")), muster.Timeout(17*time.Second))
 	if err != nil || got.ID != "x!" {
 		t.Fatalf("%+v, %v", got, err)
 	}
@@ -209,6 +209,7 @@ func TestHandlerProgress(t *testing.T) {
 // A handler that overruns, with and without heeding its context, ends in a refusal; the answer of the others does not wait for it longer
 // than the deadline, and what it writes late is dropped.
 func TestHandlerOverruns(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	f := newFront(t)
 	hang, late := make(chan struct{}), make(chan error, 1)
 	f.doing = func(ctx context.Context, _ *muster.Command, in slip, w muster.Writer) (slip, error) {
@@ -225,7 +226,7 @@ func TestHandlerOverruns(t *testing.T) {
 		}
 		return in, nil
 	}
-	f.open(t, func(c *service.Config) { c.HandlerDeadline = 300 * time.Millisecond })
+	f.open(t, func(c *service.Config) { c.HandlerDeadline = time.Second })
 	var all sync.WaitGroup
 	for i, how := range []string{"heeds", "hangs", ""} {
 		all.Go(func() {

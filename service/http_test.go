@@ -100,7 +100,7 @@ func TestLivenessOfAStuckLane(t *testing.T) {
 	var block sync.Mutex
 	cfg := service.Config{
 		Name: kafkatest.UniqueName(t, "bank"), Brokers: kafkatest.Brokers(t), DataDir: t.TempDir(),
-		HandlerDeadline: 50 * time.Millisecond, TransactionTimeout: 150 * time.Millisecond,
+		HandlerDeadline: 50 * time.Millisecond, TransactionTimeout: 500 * time.Millisecond,
 		Failpoint: func(point string) {
 			if point == "committed" {
 				block.Lock()

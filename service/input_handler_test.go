@@ -15,6 +15,7 @@ import (
 // What handlers do wrong is the end of their command, not of their partition: a typed refusal, a dead letter, no event, no trace in the
 // state. The amount of the deposit says which mistake is made.
 func TestBadHandlers(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	const (
 		panics = -iota - 1
 		panicsAfterEmit
@@ -65,7 +66,7 @@ func TestBadHandlers(t *testing.T) {
 	})
 	muster.Evolve(owner, blob, func(s *account, _ []byte) *account { return s })
 	cfg := st.config()
-	cfg.HandlerDeadline = 500 * time.Millisecond // those that do not hang have to be done within it, 10,000 events too
+	cfg.HandlerDeadline = 2 * time.Second // those that do not hang have to be done within it, 10,000 events too, on a busy machine
 	s := start(t, cfg, owner)
 	for _, c := range []struct {
 		amount int64
@@ -115,11 +116,12 @@ func TestBadHandlers(t *testing.T) {
 // While one handler hangs, aggregates of the same batch and of other batches are served after its deadline; the rest of its own unit runs
 // on another goroutine.
 func TestBadHandlerHoldsUpNobodyForLong(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	st := newStage(t, kafkatest.Brokers(t), 1)
 	hang := make(chan struct{})
 	defer close(hang)
 	cfg := st.config()
-	cfg.HandlerDeadline, cfg.Workers = 300*time.Millisecond, 2
+	cfg.HandlerDeadline, cfg.Workers = time.Second, 2
 	s := start(t, cfg, st.owner(func(_ context.Context, r *muster.Root[*account], in deposit) (account, error) {
 		if in.Amount < 0 {
 			<-hang

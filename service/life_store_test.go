@@ -248,6 +248,6 @@ func TestLifeStoreOfRevokedPartitionsExpires(t *testing.T) {
 		}
 		return released >= 1 && heir.Ready() == nil && s.Ready() == nil
 	})
-	until(t, "their rows are dropped after 50ms", 5*time.Second, func() bool { return strings.Contains(lines.String(), "reason="+journal.ReasonExpired) })
+	st.until("their rows are dropped after 50ms", func() bool { return strings.Contains(lines.String(), "reason="+journal.ReasonExpired) })
 	st.complete(heir)
 }

@@ -7,8 +7,6 @@ import (
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/consumer"
 	"github.com/seed-3eec0498/muster/crypto"
-	"github.com/seed-3eec0498/muster/kafka"
-	"github.com/seed-3eec0498/muster/projector"
 )
 
 // Privacy erases and exports what the service and all others of its key space have of a person. Whoever may call it may destroy data for good and read
@@ -20,7 +18,9 @@ type Privacy struct {
 	ledger *crypto.Ledger
 	eraser *crypto.Eraser
 	stir   chan struct{} // room for one: there may be something to do
-	told   map[string]bool
+
+	told    map[string]bool // erasures that an alert was logged for
+	ordered map[string]bool // erasures that the projections were told of; both belong to run
 }
 
 // Privacy gives control over erasures, nil without [Config.Erasure].
@@ -31,10 +31,10 @@ func (s *Service) openErasures(ctx context.Context) (err error) {
 	if s.cfg.Erasure == nil {
 		return nil
 	}
-	p := &Privacy{s: s, config: s.cfg.Erasure.over(s.cfg.Privacy), stir: make(chan struct{}, 1), told: map[string]bool{}}
+	p := &Privacy{s: s, config: s.cfg.Erasure.over(s.cfg.Privacy), stir: make(chan struct{}, 1), told: map[string]bool{}, ordered: map[string]bool{}}
 	log := p.config.Ledger
 	if log == nil {
-		if p.table, err = s.erasuresTopic(ctx, p.config.KeySpace); err != nil {
+		if p.table, err = consumer.OpenTable(ctx, s.cfg.connection(), muster.ErasuresTopic(s.cfg.Prefix, p.config.KeySpace), s.log); err != nil {
 			return err
 		}
 		log = erasuresLog{p.table}
@@ -55,18 +55,6 @@ func (s *Service) openErasures(ctx context.Context) (err error) {
 		s.log.Error("the key store had keys of erased subjects, as a restored backup has; they are destroyed again", "key_space", p.config.KeySpace, "erasures", drill.Destroyed)
 	}
 	return nil
-}
-
-func (s *Service) erasuresTopic(ctx context.Context, space string) (*consumer.Table, error) {
-	admin, err := kafka.OpenAdmin(ctx, s.cfg.connection())
-	if err != nil {
-		return nil, err
-	}
-	defer admin.Close()
-	if err := admin.EnsureErasures(ctx, space, !s.cfg.ExistingTopics); err != nil {
-		return nil, err
-	}
-	return consumer.OpenTable(ctx, s.cfg.connection(), muster.ErasuresTopic(s.cfg.Prefix, space), s.log)
 }
 
 // join says on the ledger what this service will acknowledge.
@@ -163,30 +151,4 @@ func (p *Privacy) forget(ref crypto.SubjectRef) {
 	if f, does := p.s.cfg.codec().(muster.Forgetter); does {
 		f.Forget(ref)
 	}
-}
-
-// erasedIn tells the projections of this service, and gives the duties that they have done.
-func (p *Privacy) erasedIn(ctx context.Context, e *crypto.Erasure, owed []crypto.Duty) (done []crypto.Duty, err error) {
-	ordered := map[string][]int32{}
-	for _, d := range owed {
-		if d.Kind != crypto.DutyProjection || p.s.operator == nil {
-			continue
-		}
-		shards, asked := ordered[d.Name]
-		if !asked {
-			if err := p.s.operator.Erase(ctx, d.Name, projector.SubjectErased{Erasure: e.ID, Subject: e.Subject}); err != nil {
-				return done, err
-			}
-			if shards, err = p.s.operator.Erased(d.Name, e.ID); err != nil {
-				return done, err
-			}
-			ordered[d.Name] = shards
-		}
-		for _, shard := range shards {
-			if shard == d.Partition || shard == projector.Whole {
-				done = append(done, d)
-			}
-		}
-	}
-	return done, nil
 }

@@ -52,7 +52,7 @@ func (c canarySpan) End(err error) {
 }
 
 // TestNoCanaryAnywhere sends personal data through everything that keeps or tells something, and looks for it there: all records of all topics, every
-// file below the data directory, logs, metrics, traces and the texts of errors.
+// file below the data directory, logs, metrics, traces, the operators' pages and the texts of errors. A row of a view is what a page of the view is for.
 func TestNoCanaryAnywhere(t *testing.T) {
 	brokers := anyBrokers(t)
 	c, logs, trace, metrics := newClub(t), newLines(), &canaryTrace{}, prometheus.NewRegistry()
@@ -102,6 +102,9 @@ func TestNoCanaryAnywhere(t *testing.T) {
 	if _, err := c.join.Send(ctx, s.Client(), "m-3", joinIn{Name: canary, Plan: "park"}); err != nil { // its event is parked by the view
 		t.Fatal(err)
 	}
+	if _, err := c.join.Send(ctx, s.Client(), "m-4", joinIn{Name: canary, Plan: "panic"}); err != nil { // the view panics with it
+		t.Fatal(err)
+	}
 	if got, err := c.look.Call(ctx, s.Client(), "m-1", joinIn{Name: canary}); err != nil || got.Name != canary {
 		t.Errorf("look: %+v, %v", got, err)
 	}
@@ -113,9 +116,17 @@ func TestNoCanaryAnywhere(t *testing.T) {
 		for _, p := range s.Projections() {
 			parked += p.Parked
 		}
-		return parked >= 3
+		return parked >= 5
 	})
-	seen := scraped(t, metrics)
+	pages := ""
+	for _, path := range []string{"/projections", "/projections/" + c.roll.Definition().Name() + "/letters", "/projections/" + c.roll.Definition().Name(), "/healthz", "/readyz"} {
+		_, body := asked(s.Handler(), path)
+		pages += body + "\n"
+	}
+	if !strings.Contains(pages, `"panic"`) {
+		t.Errorf("the pages do not show the letter of a panic: %s", pages)
+	}
+	seen := pages + scraped(t, metrics)
 	s.end() // writes snapshots
 	seen += trace.text.String() + strings.Join(errs, "\n")
 	for _, l := range *logs.all {

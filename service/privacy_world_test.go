@@ -47,8 +47,11 @@ func newClub(t *testing.T) *club {
 		roll: projector.NewView[member](kafkatest.UniqueName(t, "roll"), projector.OnFailure(projector.Policy{Tries: 1})),
 	}
 	projector.On(c.roll, c.joined, func(_ context.Context, rows *projector.Rows[member], e joinedFact, m muster.Meta) error {
-		if e.Plan == "park" {
+		switch e.Plan {
+		case "park":
 			return errors.New("it is parked")
+		case "panic":
+			panic(e)
 		}
 		return rows.Put(m.AggregateID, member{Name: e.Name, Plan: e.Plan, Count: int(m.Revision)})
 	})
@@ -61,7 +64,7 @@ func (c *club) owner() *muster.Aggregate[member] {
 		c.joined.Emit(r, joinedFact(in))
 		return r.State(), nil
 	})
-	muster.Decide(a, c.refuse, func(context.Context, *muster.Root[member], joinIn) (member, error) { panic("no") })
+	muster.Decide(a, c.refuse, func(_ context.Context, _ *muster.Root[member], in joinIn) (member, error) { panic(in) })
 	muster.Evolve(a, c.joined, func(s member, e joinedFact) member { return member{Name: e.Name, Plan: e.Plan, Count: s.Count + 1} })
 	muster.Answer(a, c.look, func(_ context.Context, s muster.State[member], _ joinIn) (member, error) { return s.Value(), nil })
 	return a

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/seed-3eec0498/muster/crypto"
@@ -66,6 +67,14 @@ func (p *Privacy) look(ctx context.Context, settled map[settledKey]settledAt) (o
 			destroyed = append(destroyed, e)
 		}
 	}
+	for i := range destroyed { // first, so that they act beside the owners
+		if err := p.order(ctx, &destroyed[i]); err != nil {
+			failed = true
+			if ctx.Err() == nil {
+				p.s.log.Warn("projections cannot be told of an erasure now, trying again", "erasure", destroyed[i].ID, "error", err)
+			}
+		}
+	}
 	for _, o := range p.s.owners {
 		for _, n := range o.served() {
 			key := settledKey{o.group.Name(), n}
@@ -100,7 +109,7 @@ func (p *Privacy) acknowledge(ctx context.Context, e *crypto.Erasure, settled ma
 		return false, nil
 	}
 	p.forget(e.Subject)
-	done, err := p.erasedIn(ctx, e, owed)
+	done, err := p.erasedIn(e, owed)
 	for _, d := range owed {
 		if at, is := settled[settledKey{d.Name, d.Partition}]; d.Kind == crypto.DutyGroup && is && at.erasures >= erasures {
 			done = append(done, d)
@@ -108,9 +117,7 @@ func (p *Privacy) acknowledge(ctx context.Context, e *crypto.Erasure, settled ma
 	}
 	if len(done) > 0 {
 		p.s.cfg.failpoint("erasure-carried-out")
-		if err == nil {
-			err = p.ledger.Acknowledge(ctx, e.ID, done...)
-		}
+		err = errors.Join(err, p.ledger.Acknowledge(ctx, e.ID, done...))
 	}
 	return len(done) < len(owed), err
 }

@@ -114,9 +114,7 @@ func TestProjectionFleet(t *testing.T) {
 		defer close(loading)
 		w.work(40, 5)
 	}()
-	if err := dies.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	dies.kill()
 	until(t, "the others have what it had", patience, func() bool { return live(a.running)+live(c.running) == partitions })
 	a.end() // leaves
 	eventually(t, "the last one has all", func() bool { return live(c.running) == partitions })

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/embedded"
 	"github.com/seed-3eec0498/muster/internal/kafkatest"
@@ -107,8 +109,8 @@ func callFor(t testing.TB, s *running, b *bank, id string, amount int64) (accoun
 // What cannot work is refused when the service opens, all of it at once.
 func TestProjectionsAreChecked(t *testing.T) {
 	b := newBank(t)
-	brokers := kafkatest.Embedded(t, embedded.Config{}).Brokers()
-	cfg := service.Config{Name: "views", Brokers: brokers}
+	broker := kafkatest.Embedded(t, embedded.Config{})
+	brokers, cfg := broker.Brokers(), service.Config{Name: "views", Brokers: broker.Brokers()}
 	_, err := service.Open(bounded(t), cfg, b.totals(), b.totals(), projector.NewView[balance]("none"), "what is this?")
 	for _, want := range []string{"two projections are totals@1", "DataDir is empty; views", "none@1: it has no functions", "string is no part"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -116,8 +118,19 @@ func TestProjectionsAreChecked(t *testing.T) {
 		}
 	}
 	cfg.DataDir = t.TempDir()
-	soon, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
+	soon, cancel := context.WithCancel(bounded(t))
+	looks := 0
+	broker.Cluster().ControlKey(int16(kmsg.Metadata), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		broker.Cluster().KeepControl()
+		for _, topic := range req.(*kmsg.MetadataRequest).Topics {
+			if topic.Topic != nil && *topic.Topic == b.group.JournalTopic("") {
+				if looks++; looks == 3 { // it has been told twice that there is none
+					cancel()
+				}
+			}
+		}
+		return nil, nil, false
+	})
 	if _, err := service.Open(soon, cfg, b.totals()); muster.CodeOf(err) != muster.FailedPrecondition {
 		t.Errorf("without a journal: %v", err)
 	}

@@ -2,12 +2,9 @@ package service
 
 import (
 	"context"
-	"errors"
-	"time"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/projector"
-	"github.com/seed-3eec0498/muster/projector/viewhttp"
 )
 
 // Projections says what the shards of projections that this instance holds are doing, in the order of the parts.
@@ -70,9 +67,6 @@ func (s *Service) projection(name string, version int) (*projection, error) {
 	return found, nil
 }
 
-// awaitInterval is the pause before a shard that nobody is known to hold is looked for again.
-const awaitInterval = 20 * time.Millisecond
-
 // AwaitView implements [muster.ViewHost]: it returns when a projection of this service has applied the journal up to pos. While the shard is
 // moving it waits, and where another instance holds it that one is asked. Errors are those of [projector.Runner.Await]; where the instance that
 // holds the shard has no QueryAddress, the error is that of a [projector.NotHeldError].
@@ -81,32 +75,13 @@ func (s *Service) AwaitView(ctx context.Context, name string, version int, pos m
 	if err != nil {
 		return err
 	}
-	for {
-		err := p.await(ctx, pos)
-		moved, is := errors.AsType[*projector.NotHeldError](err)
-		if !is {
-			return err
-		}
-		holder, known := s.holder(ctx, p, moved.Shard)
-		if known && holder.Name != s.name {
-			if holder.Address == "" {
-				return err
-			}
-			if err = s.queries.router.AwaitView(ctx, name, version, pos); muster.ReasonOf(err) != viewhttp.ReasonMoved {
-				return err
-			}
-		}
-		timer := time.NewTimer(awaitInterval)
-		select {
-		case <-timer.C:
-		case <-s.closed:
-			timer.Stop()
-			return muster.ErrShuttingDown
-		case <-ctx.Done():
-			timer.Stop()
-			return muster.Errorf(muster.CodeOf(ctx.Err()), "projection %s: no instance held shard %d in time", p.Definition, moved.Shard)
-		}
+	a := awaiting{
+		here:    func(ctx context.Context) error { return p.await(ctx, pos) },
+		holder:  func(ctx context.Context, shard int32) (projector.Instance, bool) { return s.holder(ctx, p, shard) },
+		there:   func(ctx context.Context) error { return s.queries.router.AwaitView(ctx, name, version, pos) },
+		changes: s.board.changes, closed: s.closed, self: s.name,
 	}
+	return a.run(ctx)
 }
 
 // await waits for what runs here; a version that does not is held by others, as far as it is known here.

@@ -60,7 +60,11 @@ func (s *Service) serving(name string, version int) (*projection, error) {
 		entries, _ := control{s.control}.Entries()
 		version, _, _ = projector.Serving(entries, name)
 	}
-	return s.projection(name, version)
+	p, err := s.projection(name, version)
+	if err == nil {
+		err = p.series.Retired(p.Version())
+	}
+	return p, err
 }
 
 // liveShard is a shard that has caught up since it is held here.

@@ -6,10 +6,10 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/seed-3eec0498/muster"
-	"github.com/seed-3eec0498/muster/internal/kafkatest"
 	"github.com/seed-3eec0498/muster/mustertest"
 	"github.com/seed-3eec0498/muster/service"
 )
@@ -83,57 +83,80 @@ func TestReadWorkers(t *testing.T) {
 // The watch gives up a handler that has run for the whole deadline, and no sooner; the command is refused, its unit goes on, and the
 // goroutine that hangs ends when the handler does, touching nothing.
 func TestReadWatchdog(t *testing.T) {
-	b := newBank(t, muster.Partitions(1))
-	hang, cancelled := make(chan struct{}), make(chan struct{})
-	began := time.Now()
-	r := round(t, b, 1, 3, func(ctx context.Context, r *muster.Root[*account], in deposit) (account, error) {
-		b.credited.Emit(r, credited{Amount: 1})
-		if in.Amount == 1 {
-			<-ctx.Done()
-			close(cancelled)
-			<-hang
+	synctest.Test(t, func(t *testing.T) {
+		b := newBank(t, muster.Partitions(1))
+		hang, cancelled := make(chan struct{}), make(chan struct{})
+		began := time.Now()
+		r := round(t, b, 1, 3, func(ctx context.Context, r *muster.Root[*account], in deposit) (account, error) {
+			b.credited.Emit(r, credited{Amount: 1})
+			if in.Amount == 1 {
+				<-ctx.Done()
+				close(cancelled)
+				<-hang
+			}
+			return *r.State(), nil
+		})
+		const deadline = 200 * time.Millisecond
+		w := service.NewWorkers(1, deadline)
+		w.Run(t.Context(), r.Slice(10))
+		if took := time.Since(began); took < deadline || took > 2*deadline {
+			t.Errorf("given up after %v; want %v", took, deadline)
 		}
-		return *r.State(), nil
+		<-cancelled
+		if w.Running() != 1 {
+			t.Errorf("%d handlers hang; want 1", w.Running())
+		}
+		d := r.Decision()
+		if len(d.Events) != 2 || len(d.Dead) != 1 || d.Dead[0].Command.ID != "c-1" || d.Dead[0].Cause.Reason != muster.ReasonOverrun {
+			t.Errorf("decision %+v; want two events and the dead letter of c-1", d)
+		}
+		close(hang)
+		w.Wait()
+		if w.Running() != 0 {
+			t.Errorf("%d handlers hang after the end; want none", w.Running())
+		}
+		if again := r.Decision(); len(again.Events) != 2 || again.Events[1].Revision != 2 {
+			t.Errorf("the handler that was given up has changed the decision: %+v", again.Events)
+		}
 	})
-	const deadline = 200 * time.Millisecond
-	w := service.NewWorkers(1, deadline)
-	w.Run(t.Context(), r.Slice(10))
-	if took := time.Since(began); took < deadline {
-		t.Errorf("given up after %v; want %v", took, deadline)
-	}
-	<-cancelled
-	if w.Running() != 1 {
-		t.Errorf("%d handlers hang; want 1", w.Running())
-	}
-	d := r.Decision()
-	if len(d.Events) != 2 || len(d.Dead) != 1 || d.Dead[0].Command.ID != "c-1" || d.Dead[0].Cause.Reason != muster.ReasonOverrun {
-		t.Errorf("decision %+v; want two events and the dead letter of c-1", d)
-	}
-	close(hang)
-	w.Wait()
-	if w.Running() != 0 {
-		t.Errorf("%d handlers hang after the end; want none", w.Running())
-	}
-	if again := r.Decision(); len(again.Events) != 2 || again.Events[1].Revision != 2 {
-		t.Errorf("the handler that was given up has changed the decision: %+v", again.Events)
-	}
 }
 
 // A handler that is slow, but within its deadline, is left alone, however many there are of them.
 func TestReadWatchdogIsPatient(t *testing.T) {
-	st := newStage(t, kafkatest.Brokers(t), 1)
-	cfg := st.config()
-	cfg.HandlerDeadline, cfg.Workers = time.Second, 1
-	tick := time.NewTicker(80 * time.Millisecond)
-	defer tick.Stop()
-	s := start(t, cfg, st.owner(func(_ context.Context, r *muster.Root[*account], in deposit) (account, error) {
-		<-tick.C
-		st.credited.Emit(r, credited(in))
-		return *r.State(), nil
-	}))
-	st.deposits("slow", 16, 1, 16, s) // together they take more than one deadline
-	st.complete(s)
-	if n := st.counter("muster_dead_letters_total", nil); n != 0 {
-		t.Errorf("%v handlers were given up", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		b := newBank(t, muster.Partitions(1))
+		r := round(t, b, 1, 16, func(_ context.Context, r *muster.Root[*account], in deposit) (account, error) {
+			<-time.After(800 * time.Millisecond)
+			b.credited.Emit(r, credited(in))
+			return *r.State(), nil
+		})
+		began := time.Now()
+		service.NewWorkers(1, time.Second).Run(t.Context(), r.Slice(100)) // together they take more than one deadline
+		if took := time.Since(began); took != 16*800*time.Millisecond {
+			t.Errorf("they took %v", took)
+		}
+		if d := r.Decision(); len(d.Events) != 16 || len(d.Dead) != 0 {
+			t.Errorf("%d events, %d handlers were given up", len(d.Events), len(d.Dead))
+		}
+	})
+}
+
+// A watch that was away for longer than the deadline, as on a machine that is too busy for it, does not charge that time to the handler that it
+// finds then.
+func TestReadWatchdogThatWasAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBank(t, muster.Partitions(1))
+		r := round(t, b, 1, 8, func(_ context.Context, r *muster.Root[*account], in deposit) (account, error) {
+			<-time.After(900 * time.Millisecond)
+			b.credited.Emit(r, credited(in))
+			return *r.State(), nil
+		})
+		w := service.NewWorkers(1, time.Second)
+		w.SetBeat(sync.OnceFunc(func() { <-time.After(3 * time.Second) }))
+		w.Run(t.Context(), r.Slice(100))
+		w.Wait()
+		if d := r.Decision(); len(d.Events) != 8 || len(d.Dead) != 0 {
+			t.Errorf("%d events, %d handlers were given up", len(d.Events), len(d.Dead))
+		}
+	})
 }

@@ -3,9 +3,7 @@
 package service_test
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,9 +19,6 @@ import (
 	"github.com/seed-3eec0498/muster/projector"
 	"github.com/seed-3eec0498/muster/service"
 )
-
-// relayVariable makes this binary a process that relays numbers, as childVariable makes it an owner. It holds a [relayConfig].
-const relayVariable = "MUSTER_TEST_RELAY"
 
 // relayConfig is what a relay is told. Its journal is the numbers 0 to Events-1; its function publishes each of them, under the key of the
 // number modulo 3, and calls the webhook where there is one. It talks as owners do, see [childConfig]: "at POINT", and at the end "done" or "fenced".
@@ -43,41 +38,25 @@ var relayShard = projector.Shard{
 	Projection: "relay@1", Name: "relay", Version: 1, Sources: []projector.Source{{Topic: "numbers.events"}},
 }
 
-func relay(text string) int {
-	var c relayConfig
-	if err := json.Unmarshal([]byte(text), &c); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 2
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	on := make(chan struct{}, 8)
-	go func() {
-		for in := bufio.NewScanner(os.Stdin); in.Scan(); {
-			on <- struct{}{}
-		}
-		stop()
-		close(on)
-	}()
+func (c *relayConfig) work(ctx context.Context, lines <-chan struct{}) error {
 	var hits atomic.Int64
 	pass := func(point string) {
 		if point == c.Point && hits.Add(1) == c.Hit {
 			fmt.Println("at", point)
-			<-on
+			<-lines
 		}
 	}
-	err := relayAll(ctx, c, pass)
+	err := relayAll(ctx, *c, pass)
 	switch {
 	case errors.Is(err, projector.ErrFenced), errors.Is(err, muster.ErrUnknown): // either way a runner would claim anew, and read
 		fmt.Println("fenced")
 	case err != nil:
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return err
 	default:
 		fmt.Println("done")
 	}
 	<-ctx.Done()
-	return 0
+	return nil
 }
 
 func relayAll(ctx context.Context, c relayConfig, pass func(string)) error {

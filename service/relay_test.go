@@ -6,8 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"slices"
 	"strconv"
 	"sync"
@@ -25,13 +23,7 @@ func relayPoints() []string {
 
 func launchRelay(t *testing.T, name string, c relayConfig) *process {
 	t.Helper()
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	command := exec.Command(program)
-	command.Env = append(os.Environ(), relayVariable+"="+text(c))
-	return spawn(t, name, command)
+	return spawnAs(t, "MUSTER_TEST_RELAY", name, c)
 }
 
 // webhook notes the calls it gets.

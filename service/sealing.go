@@ -76,7 +76,7 @@ func (s *Service) sealingGauges() {
 		name, help string
 		read       func(crypto.Stats) int64
 	}{
-		{"privacy_key_hits_total", "Keys that were found in memory.", func(is crypto.Stats) int64 { return is.Hits }},
+		{"privacy_key_hits_total", "Parts that were sealed or opened with a key that was in memory.", func(is crypto.Stats) int64 { return is.Hits }},
 		{"privacy_key_misses_total", "Keys that the key store was asked about.", func(is crypto.Stats) int64 { return is.Misses }},
 		{"privacy_keys_created_total", "Data keys made by this process.", func(is crypto.Stats) int64 { return is.Created }},
 		{"privacy_sealed_total", "Parts of payloads that were sealed.", func(is crypto.Stats) int64 { return is.Sealed }},

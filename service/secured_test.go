@@ -75,6 +75,7 @@ func TestSecured(t *testing.T) {
 		{"RightTakenAway", securedRightTakenAway},
 		{"PasswordRotation", securedPasswordRotation},
 		{"Publisher", securedPublisher},
+		{"Privacy", securedPrivacy},
 		{"CertificateReload", securedCertificateReload}, // restarts the broker
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(t, cluster.For(t)) })

@@ -100,6 +100,9 @@ func (s *Service) runSeries(ctx context.Context, versions *projector.Versions) e
 func (p *projection) runner() (*projector.Runner, error) {
 	r := p.series.Runner(p.Version())
 	if r == nil {
+		if err := p.series.Retired(p.Version()); err != nil {
+			return nil, err
+		}
 		return nil, &muster.Error{
 			Code: muster.Unavailable, Reason: "not-running", Retry: true,
 			Message: "projection " + p.String() + " does not run on this instance now: it has not begun, or its time was over after a switch to another version",

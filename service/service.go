@@ -197,6 +197,9 @@ func (s *Service) topics(ctx context.Context, behaviours []*muster.Behaviour, pr
 	if projections {
 		faults = append(faults, admin.EnsureControl(ctx, s.cfg.Name, create))
 	}
+	if e := s.cfg.Erasure; e != nil && e.Ledger == nil {
+		faults = append(faults, admin.EnsureErasures(ctx, e.over(s.cfg.Privacy).KeySpace, create))
+	}
 	replies, err := admin.EnsureReplies(ctx, s.cfg.Name, s.cfg.replyPartitions(), create)
 	faults = append(faults, err)
 	return ids, replies, errors.Join(faults...)

@@ -3,14 +3,12 @@
 package service_test
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
-	"os/exec"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -25,9 +23,6 @@ import (
 	"github.com/seed-3eec0498/muster/service"
 )
 
-// scribeVariable makes this binary a process that keeps a table of statements, as childVariable makes it an owner. It holds a [scribeConfig].
-const scribeVariable = "MUSTER_TEST_SCRIBE"
-
 // scribeConfig is what such a process is told. It says "ready" when it is and "at function" when it has come to its point, where it dies or waits
 // for a line, and ends with its input.
 type scribeConfig struct {
@@ -39,7 +34,7 @@ type scribeConfig struct {
 	URL        string
 	Session    time.Duration
 	Hit        int64 // which run of the function is the point, behind its writes; 0: none
-	Die        int64 // in which thing that happens on the connections from there on it dies by kill -9; 0: it waits at its point
+	Die        int64 // in which thing that happens on the connections from there on it dies by kill -9; 0: it waits at its point, in all shards
 }
 
 // statements is a row for each event and a total for each account, with who wrote it.
@@ -76,30 +71,7 @@ func (m *mortalConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func scribe(text string) int {
-	var c scribeConfig
-	if err := json.Unmarshal([]byte(text), &c); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 2
-	}
-	if err := c.work(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
-func (c *scribeConfig) work() error {
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	lines := make(chan struct{}, 8)
-	go func() {
-		for in := bufio.NewScanner(os.Stdin); in.Scan(); {
-			lines <- struct{}{}
-		}
-		stop()
-		close(lines)
-	}()
+func (c *scribeConfig) work(ctx context.Context, lines <-chan struct{}) error {
 	var runs, happened atomic.Int64
 	config, err := pgxpool.ParseConfig(c.URL)
 	if err != nil {
@@ -119,10 +91,13 @@ func (c *scribeConfig) work() error {
 		return err
 	}
 	defer pool.Close()
+	wait := sync.OnceFunc(func() { // who comes while another shard waits does so, too: nothing is committed from the point on
+		fmt.Println("at function")
+		<-lines
+	})
 	model := bankOf(c.Group, muster.Partitions(c.Partitions)).statements(pool, "", c.Instance, func() {
-		if c.Hit > 0 && runs.Add(1) == c.Hit && c.Die == 0 {
-			fmt.Println("at function")
-			<-lines
+		if c.Hit > 0 && runs.Add(1) >= c.Hit && c.Die == 0 {
+			wait()
 		}
 	})
 	s, err := service.Open(ctx, service.Config{
@@ -131,21 +106,11 @@ func (c *scribeConfig) work() error {
 	if err != nil {
 		return err
 	}
-	go func() {
-		if s.AwaitReady(ctx) == nil {
-			fmt.Println("ready")
-		}
-	}()
+	go sayReady(ctx, s)
 	return s.Run(ctx)
 }
 
 func launchScribe(t *testing.T, c scribeConfig) *process {
 	t.Helper()
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	command := exec.Command(program)
-	command.Env = append(os.Environ(), scribeVariable+"="+text(c))
-	return spawn(t, c.Instance, command)
+	return spawnAs(t, "MUSTER_TEST_SCRIBE", c.Instance, c)
 }

@@ -72,10 +72,7 @@ func TestCopiesTakeOverFromTheDead(t *testing.T) {
 		}
 	}
 
-	if err := dies.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = dies.Wait()
+	dies.kill()
 	for i := range 24 { // it still has its shards in the eyes of the group
 		id := fmt.Sprintf("acc-%d", i)
 		if row, err := totals.Get(bounded(t), a.Views(), id, projector.Stale()); err != nil || row != w.want[id] {

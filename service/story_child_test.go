@@ -3,15 +3,12 @@
 package service_test
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -20,9 +17,6 @@ import (
 	"github.com/seed-3eec0498/muster/projector"
 	"github.com/seed-3eec0498/muster/service"
 )
-
-// storyVariable makes this binary a worker of the story, as childVariable makes it an owner. It holds a [storyConfig].
-const storyVariable = "MUSTER_TEST_STORY"
 
 // storyConfig is what a worker of the story is told. It says where it answers, then "ready" when it is, and ends with its input.
 type storyConfig struct {
@@ -79,28 +73,9 @@ func (b *bank) storyTotals(build string) []service.Part {
 	return parts
 }
 
-func storyWorker(text string) int {
-	var c storyConfig
-	if err := json.Unmarshal([]byte(text), &c); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 2
-	}
-	if err := c.work(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
-func (c *storyConfig) work() error {
-	ctx, stop := context.WithCancel(context.Background())
+func (c *storyConfig) work(ctx context.Context, _ <-chan struct{}) error {
+	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	go func() {
-		for in := bufio.NewScanner(os.Stdin); in.Scan(); {
-			continue // only its end says something
-		}
-		stop()
-	}()
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -116,11 +91,7 @@ func (c *storyConfig) work() error {
 	}
 	served := make(chan error, 1)
 	go func() { served <- s.ServeListener(ctx, listener) }()
-	go func() {
-		if s.AwaitReady(ctx) == nil {
-			fmt.Println("ready")
-		}
-	}()
+	go sayReady(ctx, s)
 	err = s.Run(ctx)
 	stop()
 	return errors.Join(err, <-served)
@@ -136,13 +107,7 @@ type storyProcess struct {
 // launchStory starts a worker and waits until it is ready. It has the disk and the name of its lives before.
 func launchStory(t *testing.T, c storyConfig) *storyProcess {
 	t.Helper()
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	command := exec.Command(program)
-	command.Env = append(os.Environ(), storyVariable+"="+text(c))
-	p := &storyProcess{process: spawn(t, c.Instance+" "+c.Build, command), config: c}
+	p := &storyProcess{process: spawnAs(t, "MUSTER_TEST_STORY", c.Instance+" "+c.Build, c), config: c}
 	select {
 	case p.address = <-p.said:
 	case <-bounded(t).Done():

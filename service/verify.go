@@ -7,7 +7,9 @@ import (
 	"slices"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/consumer"
 	"github.com/seed-3eec0498/muster/crypto"
+	"github.com/seed-3eec0498/muster/projector"
 )
 
 // Verification is what [Privacy.VerifyErased] looked at and found. Faults is empty where all is as it must be.
@@ -16,13 +18,19 @@ type Verification struct {
 	Keys       int // entries of the subject in the key store, all without bytes
 	Aggregates int // stored states of the subject here, none with anything sealed for it
 	Events     int // events with sealed data of the subject, none of which could be opened
-	Faults     []string
+	Snapshots  int // that count in the snapshots topic, none with anything sealed for it
+	Rows       int // of views, in shards that are held here or kept as copies; none with anything sealed for it
+	Letters    int // of projections, with events that have data of the subject, which stay sealed as they are in the journal
+	// Faults names groups and partitions, projections and shards, and how many things were found there: no ids and no keys of rows, which may tell
+	// who somebody is.
+	Faults []string
 }
 
 // VerifyErased proves an erasure on this instance: it asks the key store for the marker and for bytes that are left, looks into the stored state of every
-// aggregate that had data of the subject in the served partitions, and tries to open their events. Other instances and services are asked by
-// themselves; views have acknowledged that their rows are redacted, which the status says. The error says that something could not be looked at, and
-// then nothing is proven. NotFound: no erasure is on the ledger.
+// aggregate that had data of the subject in the served partitions, into their snapshots and into every row of the views that are held here, and tries
+// to open the events. It reads the snapshots topic and all rows, so it takes as long as that does. Other instances and services are asked by themselves; what
+// projections have in a database of yours is yours to search. The error says that something could not be looked at, and then nothing is proven.
+// NotFound: no erasure is on the ledger.
 func (p *Privacy) VerifyErased(ctx context.Context, subject string) (Verification, error) {
 	var v Verification
 	var err error
@@ -59,7 +67,70 @@ func (p *Privacy) VerifyErased(ctx context.Context, subject string) (Verificatio
 			}
 		}
 	}
+	if !v.Erasure.Reinstated {
+		faults = append(faults, p.verifyProjections(ctx, &v, fault))
+	}
 	return v, errors.Join(faults...)
+}
+
+// verifyProjections looks into the rows of views, and at the letters of all projections.
+func (p *Privacy) verifyProjections(ctx context.Context, v *Verification, fault func(string, ...any)) error {
+	ref := muster.SubjectRef(v.Erasure.Subject)
+	if p.s.views != nil {
+		shards, err := p.s.views.SubjectRows(ctx, ref)
+		if err != nil {
+			return err
+		}
+		for _, found := range shards {
+			if v.Rows += found.Rows; found.Sealed > 0 {
+				fault("view %s, shard %d: %d rows still have a part sealed for the subject", found.Projection, found.Shard, found.Sealed)
+			}
+		}
+	}
+	attributor, does := p.s.cfg.codec().(muster.Attributor)
+	var faults []error
+	for _, one := range p.s.projections {
+		r, err := one.runner()
+		if err != nil || !does {
+			continue // it does not run here, so it has nothing
+		}
+		letters, err := r.Letters(ctx, projector.LetterQuery{Limit: 10_000})
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		causes := map[int32]int{}
+		for i := range letters {
+			l := &letters[i]
+			if !slices.Contains(attributor.Subjects(nil, l.Event.Payload), ref) {
+				continue
+			}
+			if v.Letters++; l.Cause != "" && l.Cause != projector.CauseErased && l.At.Before(v.Erasure.Receipt.Time) {
+				causes[l.Event.Partition]++
+			}
+		}
+		for partition, n := range causes {
+			fault("projection %s, partition %d: %d letters still have a cause from before the erasure", one, partition, n)
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// verifySnapshots looks at what a recovery would read.
+func (o *owner) verifySnapshots(ctx context.Context, p int32, attributor muster.Attributor, v *Verification, fault func(string, ...any)) error {
+	sealed, all := map[string]bool{}, map[string]bool{}
+	_, err := consumer.ReadSnapshots(ctx, o.reader, p, func(state muster.StoredState) error {
+		all[state.AggregateID] = true
+		delete(sealed, state.AggregateID)
+		if slices.Contains(attributor.Subjects(nil, state.Data), muster.SubjectRef(v.Erasure.Subject)) {
+			sealed[state.AggregateID] = true
+		}
+		return nil
+	})
+	if v.Snapshots += len(all); len(sealed) > 0 && !v.Erasure.Reinstated {
+		fault("%s[%d]: %d snapshots still have a part sealed for the subject", o.group.Name(), p, len(sealed))
+	}
+	return err
 }
 
 func (o *owner) verify(ctx context.Context, p int32, v *Verification, fault func(string, ...any)) error {
@@ -77,9 +148,12 @@ func (o *owner) verify(ctx context.Context, p int32, v *Verification, fault func
 		if err != nil {
 			return err
 		}
-		if v.Aggregates++; slices.Contains(attributor.Subjects(nil, stored.Data), ref) {
+		if v.Aggregates++; slices.Contains(attributor.Subjects(nil, stored.Data), ref) && !v.Erasure.Reinstated {
 			fault("%s[%d]: the stored state of an aggregate still has a part sealed for the subject", o.group.Name(), p)
 		}
+	}
+	if err := o.verifySnapshots(ctx, p, attributor, v, fault); err != nil {
+		return err
 	}
 	return o.eventsOf(ctx, p, v.Erasure.Subject, func(e *muster.Event) error {
 		if !slices.Contains(attributor.Subjects(nil, e.Payload), ref) {

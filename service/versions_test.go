@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/internal/kafkatest"
@@ -110,4 +111,44 @@ func TestVersionsSwitchUnderReaders(t *testing.T) {
 	if err != nil || row.Events != each+1 {
 		t.Errorf("%+v, %v", row, err)
 	}
+}
+
+// When version 2 has served for as long as version 1 is kept, who still reads through a handle of version 1, or waits for it, is told at once what to do
+// instead. Before it was asked for again for seconds, as if its shards were moving.
+func TestReadersOfARetiredVersion(t *testing.T) {
+	b := newBank(t, muster.Partitions(2))
+	name := kafkatest.UniqueName(t, "bank")
+	one, two := b.totals(), b.doubled(projector.KeepOld(time.Millisecond))
+	s := start(t, service.Config{Name: name, Brokers: anyBrokers(t), DataDir: t.TempDir()}, b.owner(nil), one, two)
+	w := &teller{t: t, b: b, owner: s, want: map[string]balance{}}
+	w.work(2, 2)
+	until(t, "version 1 is out of use", patience, func() bool {
+		_, err := one.Get(bounded(t), s.Views(), "acc-0")
+		return muster.ReasonOf(err) == projector.ReasonRetired
+	})
+	told := func(what string, err error) {
+		t.Helper()
+		if muster.CodeOf(err) != muster.FailedPrecondition || !strings.Contains(err.Error(), "totals@2 serves") || !strings.Contains(err.Error(), "AtVersion(0)") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	_, err := one.Get(bounded(t), s.Views(), "acc-0")
+	told("a row", err)
+	_, err = one.Get(bounded(t), s.Views(), "acc-0", projector.Stale())
+	told("a row that may be old", err)
+	_, err = one.Count(bounded(t), s.Views(), "events")
+	told("a counter", err)
+	told("a watch", one.Watch(bounded(t), s.Views(), func(projector.RowChange[balance]) error { return nil }))
+	var r muster.Receipt
+	if _, err = b.deposit.Call(bounded(t), s.Client(), "acc-0", deposit{Amount: 1}, muster.ReceiptTo(&r)); err != nil {
+		t.Fatal(err)
+	}
+	told("a wait", s.AwaitView(bounded(t), "totals", 1, r.Position))
+	if code, body := asked(s.Handler(), "/views/totals@1/rows/acc-0"); code != http.StatusBadRequest || !strings.Contains(body, "totals@2") {
+		t.Errorf("over HTTP: %d %s", code, body)
+	}
+	until(t, "version 2 has the rows", patience, func() bool {
+		row, err := one.Get(bounded(t), s.Views(), "acc-0", projector.AtVersion(0), projector.AtLeast(r.Position))
+		return err == nil && row.Events == 3
+	})
 }

@@ -63,10 +63,11 @@ func (w *workers) run(ctx context.Context, units []*muster.Unit) {
 		case <-ended: // whoever does not heed its context now is left behind
 			deadline, ended = 0, nil
 			watch.Reset(lastGrace)
-		case now := <-watch.C:
+		case <-watch.C:
 			if w.beat != nil {
 				w.beat()
 			}
+			now := time.Now() // a tick that nobody took in time says when it was due
 			for i, s := range slots {
 				if u, turn := seen[i].overdue(s, now, deadline); u != nil && u.GiveUp(turn) {
 					s.cancel()

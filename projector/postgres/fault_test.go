@@ -154,7 +154,7 @@ func TestPoolExhausted(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	target := target(t, postgres.New("model", pool).Acquire(50*time.Millisecond))
+	target := target(t, postgres.New("model", pool).Acquire(time.Second))
 	h := claim(t, target, shard("model"))
 	taken, err := pool.Acquire(t.Context())
 	if err != nil {

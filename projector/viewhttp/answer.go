@@ -50,12 +50,13 @@ type counter struct {
 
 // storedPage is a page as the Go client reads it: keys and values byte for byte, in base64.
 type storedPage struct {
-	View     string      `json:"view"`
-	Rows     []storedRow `json:"rows"`
-	Token    string      `json:"token,omitempty"`
-	Position []string    `json:"position"`
-	Counter  int64       `json:"counter,omitempty"`
-	Stale    bool        `json:"stale,omitempty"`
+	View       string      `json:"view"`
+	Generation *int        `json:"generation,omitempty"` // nil: not known
+	Rows       []storedRow `json:"rows"`
+	Token      string      `json:"token,omitempty"`
+	Position   []string    `json:"position"`
+	Counter    int64       `json:"counter,omitempty"`
+	Stale      bool        `json:"stale,omitempty"`
 }
 
 type storedRow struct {
@@ -161,7 +162,7 @@ func (h *Handler) writePage(w http.ResponseWriter, d demand, p projector.Page) e
 	tokens := head(w, p)
 	if d.stored {
 		w.Header().Set(HeaderForm, formStored)
-		body := storedPage{View: p.View, Rows: make([]storedRow, len(p.Rows)), Token: p.Token, Position: tokens, Counter: p.Counter, Stale: p.Stale}
+		body := storedPage{View: p.View, Generation: &p.Generation, Rows: make([]storedRow, len(p.Rows)), Token: p.Token, Position: tokens, Counter: p.Counter, Stale: p.Stale}
 		for i, r := range p.Rows {
 			body.Rows[i] = store(r)
 		}

@@ -72,7 +72,10 @@ func (c *Client) Read(ctx context.Context, q projector.Query) (projector.Page, e
 	if err != nil {
 		return projector.Page{}, muster.Errorf(muster.Internal, "the query service at %s gave a position that cannot be decoded", c.base)
 	}
-	page := projector.Page{View: stored.View, Token: stored.Token, At: at, Counter: stored.Counter, Stale: stored.Stale}
+	page := projector.Page{View: stored.View, Generation: -1, Token: stored.Token, At: at, Counter: stored.Counter, Stale: stored.Stale}
+	if stored.Generation != nil {
+		page.Generation = *stored.Generation
+	}
 	for _, r := range stored.Rows {
 		page.Rows = append(page.Rows, r.open())
 	}

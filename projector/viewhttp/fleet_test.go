@@ -29,6 +29,8 @@ type fleet struct {
 	merge, routed bool // what the layout says
 	looks         atomic.Int32
 
+	onLook, onRead func(fresh bool, q projector.Query) // called with each look at the layout, and each read of a store; set before the first
+
 	mu      sync.Mutex // guards the rest
 	version int
 	holders map[int32]int // index of the instance, by shard
@@ -42,6 +44,7 @@ type total struct {
 }
 
 type instance struct {
+	fleet    *fleet
 	name     string
 	store    *projector.Store
 	router   *viewhttp.Router
@@ -53,6 +56,9 @@ type instance struct {
 // Read counts.
 func (i *instance) Read(ctx context.Context, q projector.Query) (projector.Page, error) {
 	i.reads.Add(1)
+	if i.fleet.onRead != nil {
+		i.fleet.onRead(false, q)
+	}
 	return i.store.Read(ctx, q)
 }
 
@@ -70,7 +76,7 @@ func newFleet(t testing.TB, merge bool) *fleet {
 		projector.Merge(f.view, func(a, b total) total { return total{Owner: min(a.Owner, b.Owner), Sum: a.Sum + b.Sum} })
 	}
 	for n := range 3 {
-		i := &instance{name: fmt.Sprintf("pod-%d", n), holdings: map[int32]projector.Holding{}}
+		i := &instance{fleet: f, name: fmt.Sprintf("pod-%d", n), holdings: map[int32]projector.Holding{}}
 		var err error
 		if i.store, err = projector.OpenStore(projector.StoreConfig{Views: []projector.AnyView{f.view}}); err != nil {
 			t.Fatal(err)
@@ -164,6 +170,9 @@ func shardOf(key string) int32 {
 
 // Layout implements the directory. What is not asked for fresh may be as it was at the last fresh look.
 func (f *fleet) Layout(_ context.Context, view string, version int, fresh bool) (viewhttp.Layout, error) {
+	if f.onLook != nil {
+		f.onLook(fresh, projector.Query{View: view, Version: version})
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.looks.Add(1)

@@ -36,7 +36,7 @@ func (m *merging) page() (projector.Page, error) {
 	if len(m.pages) == 1 {
 		return m.pages[0], nil
 	}
-	out := projector.Page{View: m.pages[0].View}
+	out := projector.Page{View: m.pages[0].View, Generation: m.pages[0].Generation}
 	var end *projector.RawRow // up to here every page is complete
 	for i := range m.pages {
 		p := &m.pages[i]
@@ -49,6 +49,9 @@ func (m *merging) page() (projector.Page, error) {
 		out.Counter += p.Counter
 		if p.View != out.View {
 			return out, away(ReasonMoved, "view %s: the instances answer for %s and for %s; ask again", m.q.View, out.View, p.View)
+		}
+		if err := oneGeneration(&out, p); err != nil {
+			return out, err
 		}
 		if p.Token == "" {
 			continue
@@ -109,4 +112,13 @@ func (m *merging) melt(p *projector.Page) error {
 	}
 	p.Rows = out
 	return nil
+}
+
+// oneGeneration tells of two answers that are to be one whether they are from the same generation. While a rebuild takes over, the instances follow
+// one after the other, and a page of both would be neither what was before nor what is now.
+func oneGeneration(a, b *projector.Page) error {
+	if a.Generation == b.Generation {
+		return nil
+	}
+	return away(ReasonMoved, "view %s: the instances answer from the generations %d and %d, as while a rebuild takes over; ask again", a.View, a.Generation, b.Generation)
 }

@@ -64,7 +64,8 @@ func (r *Router) retry(ctx context.Context, view string, version int, do func(l 
 }
 
 // Read gives rows of all shards that a query is about, in the order of their keys, as [projector.Reader] says. The rows of one instance are from
-// one snapshot. A token goes on with the version its page had, also after a switch.
+// one snapshot, and those of all are from one version and generation: where instances differ, as in the moment in which a rebuild takes over, they
+// are asked again. A token goes on with the version its page had, also after a switch; the next page may be of a newer generation of it.
 func (r *Router) Read(ctx context.Context, q projector.Query) (projector.Page, error) {
 	if err := unwrapToken(&q); err != nil {
 		return projector.Page{}, err
@@ -107,7 +108,7 @@ func (r *Router) attempt(ctx context.Context, q projector.Query, l *Layout) (pro
 	m := merging{q: &q, layout: l, pages: pages}
 	page, err := m.page()
 	if err == nil && l.Merge != nil && q.Index != "" && len(groups) > 1 {
-		err = r.whole(ctx, q, l, page.Rows)
+		err = r.whole(ctx, q, l, &page)
 	}
 	return wrapToken(page, l.Version), err
 }
@@ -246,10 +247,14 @@ func unwrapToken(q *projector.Query) error {
 }
 
 // whole reads each row of a page by its key: of an index, an instance merges only what it holds itself.
-func (r *Router) whole(ctx context.Context, q projector.Query, l *Layout, rows []projector.RawRow) error {
+func (r *Router) whole(ctx context.Context, q projector.Query, l *Layout, all *projector.Page) error {
+	rows := all.Rows
 	for i := range rows {
 		one := projector.Query{View: q.View, Version: q.Version, Key: rows[i].Key, Shards: q.Shards, Stale: q.Stale}
 		page, err := r.attempt(ctx, one, l)
+		if err == nil {
+			err = oneGeneration(all, &page)
+		}
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,59 @@
+package service
+
+import (
+	"context"
+	"errors"
+
+	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/crypto"
+	"github.com/seed-3eec0498/muster/projector"
+)
+
+// order has the projections of this service that were there at the request carry an erasure out, once in the life of this process: also where that was
+// acknowledged long ago, because the control table may have been lost since, and rows may come back that are older.
+func (p *Privacy) order(ctx context.Context, e *crypto.Erasure) error {
+	if p.ordered[e.ID] || p.s.operator == nil {
+		return nil
+	}
+	p.forget(e.Subject) // a shard that begins behind the order opens nothing of the subject's
+	var faults []error
+	asked := map[string]bool{}
+	for _, d := range e.Owed {
+		if d.Service != p.s.cfg.Name || d.Kind != crypto.DutyProjection || asked[d.Name] {
+			continue
+		}
+		asked[d.Name] = true
+		err := p.s.operator.Erase(ctx, d.Name, projector.SubjectErased{Erasure: e.ID, Subject: e.Subject})
+		if muster.CodeOf(err) != muster.NotFound { // a version that this build does not have; see erasedIn
+			faults = append(faults, err)
+		}
+	}
+	err := errors.Join(faults...)
+	p.ordered[e.ID] = err == nil
+	return err
+}
+
+// erasedIn gives the duties of the projections of this service that are done. A projection that this build does not have owes what it owes, and keeps
+// nobody else: another instance may have it, else it is missing until somebody acknowledges for it.
+func (p *Privacy) erasedIn(e *crypto.Erasure, owed []crypto.Duty) (done []crypto.Duty, err error) {
+	carried := map[string][]int32{}
+	var faults []error
+	for _, d := range owed {
+		if d.Kind != crypto.DutyProjection || p.s.operator == nil {
+			continue
+		}
+		shards, asked := carried[d.Name]
+		if !asked {
+			shards, err = p.s.operator.Erased(d.Name, e.ID)
+			if carried[d.Name] = shards; err != nil && muster.CodeOf(err) != muster.NotFound {
+				faults = append(faults, err)
+			}
+		}
+		for _, shard := range shards {
+			if shard == d.Partition || shard == projector.Whole {
+				done = append(done, d)
+			}
+		}
+	}
+	return done, errors.Join(faults...)
+}
