@@ -52,6 +52,10 @@ bench: ## all benchmarks on an embedded broker, into out/bench.json; on real Kaf
 	@mkdir -p out
 	$(GO) run ./bench -embedded -run all -json out/bench.json
 
+.PHONY: mutants
+mutants: ## plant known defects, one at a time, and see each one found by a test: internal/mutant
+	$(GO) run ./internal/mutant/gate
+
 .PHONY: bench-peers
 bench-peers: ## Muster beside Kafka Streams on real brokers: at MUSTER_BROKERS, or what `make kafka` started; needs Java 17 and Maven
 	@$(KAFKAD) ping "$(ADDRESSES)"

@@ -96,6 +96,9 @@ func undeclared(g *Group, name string) *Error {
 // event makes the next event of the command, without its payload. Its id is derived, so that a re-execution makes the same one.
 func (x *execution) event(name string) Event {
 	index := len(x.events)
+	if otherIDs {
+		index += x.cmd.Attempt
+	}
 	return Event{
 		Meta: Meta{
 			ID: x.cmd.ID + "/" + strconv.Itoa(index), Type: name, Group: x.behaviour.group.name, AggregateID: x.cmd.AggregateID,

@@ -89,7 +89,7 @@ func (f *Folding) Add(events []Event) error {
 			continue
 		}
 		f.changes.LastEvent, f.changes.LastAt, f.changes.Time = e.ID, e.Offset, e.Time
-		if e.Last() && e.Answer != nil {
+		if e.Last() && e.Answer != nil && !dedupNotRebuilt {
 			if n := len(f.changes.Answers); n == cap(f.changes.Answers) { // append would take four times as many steps
 				f.changes.Answers = slices.Grow(f.changes.Answers, max(n, len(events)))
 			}

@@ -188,6 +188,9 @@ func (r *Round) failed() bool { return r.fault.Load() != nil }
 
 // Abort forgets what the round decided: its transaction was aborted, or is unknown.
 func (r *Round) Abort() {
+	if keepAborted {
+		return
+	}
 	r.collect()
 	for _, o := range r.held {
 		o.forget()
@@ -215,6 +218,9 @@ func (r *Round) Decision() *Decision {
 	r.consume()
 	for i := range r.decided[:r.next] {
 		cmd, one := &r.batch.Commands[i], &r.decided[i]
+		if halfCommand && len(one.events) > 1 {
+			one.events = one.events[:len(one.events)-1]
+		}
 		one.at = len(d.Events)
 		d.Events = append(d.Events, one.events...)
 		d.Commands = append(d.Commands, one.written...)

@@ -78,7 +78,7 @@ func (u *Unit) prepare(i int) *execution {
 	if u.waits(i) {
 		return nil
 	}
-	if !p.behaviour.isQuery(cmd.Type) && u.repeat(i) {
+	if !noDedup && !p.behaviour.isQuery(cmd.Type) && u.repeat(i) {
 		return nil
 	}
 	if p.expired(cmd, u.round.batch.Now) {
@@ -175,7 +175,9 @@ func (u *Unit) settle(i int, x *execution, outcome *Outcome, refusal *Error) {
 	d.stored = storedForm(outcome)
 	d.written = x.written
 	u.round.produced.Add(int64(x.bytes + len(d.stored)))
-	u.r.state, u.r.revision = x.state, x.revision
+	if !noOverlay {
+		u.r.state, u.r.revision = x.state, x.revision
+	}
 	for k := range x.events {
 		u.round.p.noteSubjects(u.r, x.events[k].Payload)
 	}

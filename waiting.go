@@ -73,6 +73,9 @@ func (r *Round) Waiting() []Waiting {
 
 // consume takes what the units have decided into the progress of the partitions.
 func (r *Round) consume() {
+	if allPolled {
+		r.next = len(r.batch.Commands)
+	}
 	for ; r.consumed < r.next; r.consumed++ {
 		cmd := &r.batch.Commands[r.consumed]
 		o := r.held[cmd.Partition]

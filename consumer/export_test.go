@@ -71,3 +71,12 @@ var (
 	PlaceStandbys = placeStandbys
 	PreferWarm    = preferWarm
 )
+
+// LanesAfter gives the lane of every partition after the leaders were read several times.
+func LanesAfter(count int, leaders ...map[int32]int32) map[int32]int {
+	l := newLanes(count)
+	for _, one := range leaders {
+		l.update(one)
+	}
+	return l.byPart
+}

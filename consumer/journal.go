@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/internal/mutant"
 	"github.com/seed-3eec0498/muster/kafka"
 )
 
@@ -58,7 +59,11 @@ func EndOffsets(ctx context.Context, config JournalConfig, partitions []int32) (
 	}
 	defer client.Close()
 	topic := config.Group.JournalTopic(config.Kafka.Prefix)
-	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)
+	list := kadm.NewClient(client).ListEndOffsets
+	if mutant.RecoveryToStable {
+		list = kadm.NewClient(client).ListCommittedOffsets
+	}
+	ends, err := list(ctx, topic)
 	if err != nil {
 		return nil, config.Kafka.Map("end offsets of "+topic, err, kafka.On(kafka.TopicResource, topic, "Read")...)
 	}

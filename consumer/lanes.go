@@ -9,6 +9,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/seed-3eec0498/muster/internal/mutant"
 )
 
 // laneInterval is how often the leaders of the journal are read, beside RefreshLanes.
@@ -44,7 +46,7 @@ func (l *lanes) update(leaderOf map[int32]int32) {
 		}
 	}
 	for partition, leader := range leaderOf {
-		if leader >= 0 {
+		if _, placed := l.byPart[partition]; leader >= 0 && !(placed && mutant.StaleLane) {
 			l.byPart[partition] = l.leaders[leader]
 		}
 	}

@@ -81,6 +81,18 @@ func TestLanesAreFewerThanLeaders(t *testing.T) {
 	}
 }
 
+// A partition is in the lane of whoever leads it now; one without a leader stays where it is.
+func TestALaneFollowsItsLeader(t *testing.T) {
+	before := map[int32]int32{0: 1, 1: 2, 2: 1}
+	got := consumer.LanesAfter(4, before, map[int32]int32{0: 2, 1: 2, 2: 1})
+	if got[0] != got[1] || got[0] == got[2] {
+		t.Errorf("after a move: %v; want 0 beside 1, apart from 2", got)
+	}
+	if stays := consumer.LanesAfter(4, before, map[int32]int32{0: -1, 1: 2, 2: 1}); stays[0] != stays[2] {
+		t.Errorf("without a leader: %v; want 0 where it was, beside 2", stays)
+	}
+}
+
 // A partition whose leader moves changes lane, but not while it is in a Work.
 func TestAPartitionChangesLaneBetweenWorks(t *testing.T) {
 	c := startEmbedded(t, 2)

@@ -7,6 +7,10 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+
+	"github.com/seed-3eec0498/muster/internal/mutant"
 )
 
 // errMembershipBroken ends a session whose membership kgo took up again without saying that it had been lost; see membership.
@@ -73,7 +77,7 @@ func (c *Consumer) session(ctx context.Context) error {
 
 func (s *session) options() []kgo.Opt {
 	c := s.config
-	return []kgo.Opt{
+	options := []kgo.Opt{
 		kgo.ConsumerGroup(s.members),
 		kgo.InstanceID(c.Instance),
 		kgo.ConsumeTopics(s.topic),
@@ -97,6 +101,12 @@ func (s *session) options() []kgo.Opt {
 		kgo.FetchMaxPartitionBytes(fetchPartitionBytes),
 		kgo.MetadataMinAge(metadataAge),
 	}
+	if mutant.RecoveryInCallback { // an OffsetFetch of before KIP-447 does not wait for what is pending
+		early := kversion.Stable()
+		early.SetMaxKeyVersion(int16(kmsg.OffsetFetch), 6)
+		options = append(options, kgo.MaxVersions(early))
+	}
+	return options
 }
 
 // take files what one poll brought. Rebalances wait until it is done, so a partition that is held now is held by the ownership the records

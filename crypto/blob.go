@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/internal/mutant"
 )
 
 // A blob is one sealed part, 48 bytes longer than what is in it; numbers are big-endian.
@@ -60,7 +61,9 @@ func appendAAD(dst []byte, h *head, content, tenant string, place *muster.Place,
 	dst = appendText(dst, content)
 	dst = appendText(dst, tenant)
 	dst = appendText(dst, stream)
-	dst = appendText(dst, place.AggregateID)
+	if !mutant.NoAggregateInAAD {
+		dst = appendText(dst, place.AggregateID)
+	}
 	if place.Purpose == muster.PurposeEvent || place.Purpose == muster.PurposeState {
 		dst = append(dst, 0, 0, 0, 8)
 		dst = binary.BigEndian.AppendUint64(dst, place.Revision)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/seed-3eec0498/muster/crypto/internal/aesgcm"
+	"github.com/seed-3eec0498/muster/internal/mutant"
 )
 
 // A key-encryption key lies in the key store as an entry like any other, under a subject that no person has:
@@ -201,6 +202,9 @@ func keyFault(err error) error {
 		if errors.Is(err, fault) {
 			return fault
 		}
+	}
+	if mutant.UnavailableIsShredded {
+		return ErrShredded
 	}
 	return ErrKeyUnavailable
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync/atomic"
 	"time"
+
+	"github.com/seed-3eec0498/muster/internal/mutant"
 )
 
 // watch follows the key store, so that keys destroyed anywhere are forgotten here. Each time it runs is a session with a number.
@@ -24,7 +26,7 @@ func (w *watch) session() uint64 { return w.live.Load() }
 // covers tells whether a key that was found good is known to be good still, give or take the grace period.
 func (w *watch) covers(k *openKey) bool {
 	session := k.session.Load()
-	if session != 0 && session == w.live.Load() {
+	if mutant.CacheWithoutBound || session != 0 && session == w.live.Load() {
 		return true
 	}
 	known := k.checked.Load()

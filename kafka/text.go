@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/internal/mutant"
 )
 
 // printable tells whether b is UTF-8 without control characters.
@@ -72,7 +73,7 @@ func messageOf(err error) string {
 
 // notNull makes an empty value of a null one, because a null value is a tombstone.
 func notNull(b []byte) []byte {
-	if b == nil {
+	if b == nil && !mutant.EmptyIsNull {
 		return []byte{}
 	}
 	return b

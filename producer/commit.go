@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/internal/mutant"
 	"github.com/seed-3eec0498/muster/kafka"
 )
 
@@ -115,13 +116,16 @@ func (l *Lane) attempt(ctx context.Context, s *slot, t *transaction) *breakage {
 	maps.Copy(s.leaders, t.leaders)
 	failed := l.produce(ctx, s, t.records)
 	l.p.cfg.observe(StageProduce, began)
-	if failed != nil {
+	if failed != nil && !mutant.RefusedProduce {
 		return failed
 	}
 	l.p.cfg.failpoint(PointAfterProduce)
 
 	began = time.Now()
 	err := l.p.joinOffsets(ctx, s, t.claim, t.decision.Offsets)
+	if mutant.OffsetsApart && err == nil {
+		err = l.p.moveOffsets(ctx, t.claim, t.decision.Offsets)
+	}
 	l.p.cfg.observe(StageOffsets, began)
 	if err != nil {
 		return broken(ctx, StageOffsets, err)

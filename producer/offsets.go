@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/internal/mutant"
 	"github.com/seed-3eec0498/muster/kafka"
 )
 
@@ -27,6 +28,9 @@ func joinOffsetsOf(ctx context.Context, s *slot, claim kafka.Claim, of string, i
 	req.TransactionalID = s.id
 	req.Group = claim.Group
 	req.ProducerID, req.ProducerEpoch = s.producer, s.epoch
+	if mutant.NoGeneration {
+		claim.Member, claim.Generation, claim.Instance = "", -1, ""
+	}
 	req.MemberID, req.Generation = claim.Member, claim.Generation
 	if claim.Instance != "" {
 		req.InstanceID = &claim.Instance

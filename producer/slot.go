@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/seed-3eec0498/muster/internal/mutant"
 	"github.com/seed-3eec0498/muster/kafka"
 )
 
@@ -178,13 +179,17 @@ var errNotSent = errors.New("EndTxn was not sent")
 // gives the first answer again (KIP-890). So nil is the truth, however often it was asked. A final refusal is the truth only when it
 // answers the only request sent: the first one may have been carried out before another producer took the id.
 func (s *slot) commit(ctx context.Context) (verdict, error) {
+	if mutant.ReplyBeforeEnd {
+		go func() { _ = s.client.EndTransaction(ctx, kgo.TryCommit) }()
+		return verdictRetry, nil
+	}
 	before := s.wire.ends.Load()
 	err := s.client.EndTransaction(ctx, kgo.TryCommit)
 	sent := s.wire.ends.Load() - before
 	switch {
 	case err == nil && sent == 0:
 		return verdictRefuse, errNotSent
-	case err == nil:
+	case err == nil, mutant.UnknownIsCommitted && sent > 0:
 		return verdictRetry, nil
 	case ctx.Err() != nil:
 		return verdictUnknown, err // a request may be leaving at this moment

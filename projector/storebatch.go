@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/internal/mutant"
 )
 
 // storeBatch is one batch of a shard. Nothing of it is in Pebble before Commit.
@@ -73,6 +74,13 @@ func (b *storeBatch) Commit(ctx context.Context, change Change) error {
 	if h.shard.holder != h || h.shard.at() != w.at {
 		return ErrFenced
 	}
+	if mutant.CheckpointBeforeRows {
+		early := &rowWriter{at: w.at, batch: s.db.NewBatch()}
+		b.change(early, Change{Checkpoints: change.Checkpoints})
+		if err := early.batch.Commit(pebble.Sync); err != nil {
+			return s.fault("commit "+h.shard.id.String(), err)
+		}
+	}
 	meta, put := b.change(w, change)
 	bytes := w.batch.Len()
 	if err := w.batch.Commit(pebble.Sync); err != nil { // the guard makes this cheap
@@ -123,6 +131,9 @@ func (b *storeBatch) change(w *rowWriter, change Change) (meta shardMeta, put ma
 			put = map[string]uint64{}
 		}
 		put[l.ID] = order
+		if mutant.ParkInMemory {
+			continue
+		}
 		w.set(w.at.key(kindLetter, l.ID), appendLetter(w.value[:0], order, l))
 	}
 	if change.Acts != 0 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/consumer"
+	"github.com/seed-3eec0498/muster/internal/mutant"
 	"github.com/seed-3eec0498/muster/projector"
 )
 
@@ -55,7 +56,7 @@ var (
 )
 
 func (t *trimming) run() error {
-	if t.options.DryRun {
+	if t.options.DryRun || mutant.TrimBeforeBase {
 		to, err := t.wouldBe()
 		if err != nil {
 			return err

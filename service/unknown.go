@@ -6,6 +6,7 @@ import (
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/consumer"
+	"github.com/seed-3eec0498/muster/internal/mutant"
 )
 
 // unknown is a round whose commit was not answered.
@@ -23,8 +24,11 @@ type unknown struct {
 // The journal alone could not tell: refusals, dead letters and written commands leave no trace in it by which a repeat is known.
 func (l *lane) resolve(ctx context.Context, u *unknown) (done int, suspend *suspension) {
 	suspend = &suspension{partitions: u.work.Partitions(), why: "unknown-outcome", cause: u.cause}
+	if mutant.StateBeforeCommit {
+		l.settle(ctx, u.round, u.work)
+	}
 	l.settleTransaction(ctx)
-	if !l.wasCommitted(ctx, u) {
+	if mutant.UnknownIsAborted || !l.wasCommitted(ctx, u) {
 		u.round.Abort()
 		return 0, suspend
 	}

@@ -1,0 +1,5 @@
+//go:build mutant_empty_is_null
+
+package mutant
+
+const planted = "empty_is_null"

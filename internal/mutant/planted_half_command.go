@@ -1,0 +1,5 @@
+//go:build mutant_half_command
+
+package mutant
+
+const planted = "half_command"

@@ -1,0 +1,5 @@
+//go:build mutant_next_before_known
+
+package mutant
+
+const planted = "next_before_known"

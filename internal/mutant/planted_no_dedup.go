@@ -1,0 +1,5 @@
+//go:build mutant_no_dedup
+
+package mutant
+
+const planted = "no_dedup"

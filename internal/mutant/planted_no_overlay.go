@@ -1,0 +1,5 @@
+//go:build mutant_no_overlay
+
+package mutant
+
+const planted = "no_overlay"

@@ -1,0 +1,5 @@
+//go:build mutant_null_tombstone
+
+package mutant
+
+const planted = "null_tombstone"

@@ -1,0 +1,5 @@
+//go:build mutant_offsets_apart
+
+package mutant
+
+const planted = "offsets_apart"

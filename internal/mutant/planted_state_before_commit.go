@@ -1,0 +1,5 @@
+//go:build mutant_state_before_commit
+
+package mutant
+
+const planted = "state_before_commit"

@@ -1,0 +1,5 @@
+//go:build mutant_unavailable_is_shredded
+
+package mutant
+
+const planted = "unavailable_is_shredded"

@@ -1,0 +1,15 @@
+//go:build mutant
+
+package muster
+
+import "github.com/seed-3eec0498/muster/internal/mutant"
+
+const (
+	noDedup         = mutant.NoDedup
+	halfCommand     = mutant.HalfCommand
+	noOverlay       = mutant.NoOverlay
+	keepAborted     = mutant.KeepAborted
+	dedupNotRebuilt = mutant.DedupNotRebuilt
+	otherIDs        = mutant.OtherIDs
+	allPolled       = mutant.AllPolled
+)
