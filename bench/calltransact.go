@@ -86,6 +86,9 @@ func (t *transactor) commit(ctx context.Context, requests []*kgo.Record) error {
 	if err := client.Flush(ctx); err != nil || fault != nil {
 		return errors.Join(err, fault)
 	}
+	if err := known(ctx, client, t.at.journal()); err != nil {
+		return err
+	}
 	if err := t.offsets(ctx, client, id, epoch, next); err != nil {
 		return fmt.Errorf("offsets: %w", err)
 	}

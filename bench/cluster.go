@@ -185,6 +185,14 @@ func (c *cluster) reader(topic string, from kgo.Offset, opts ...kgo.Opt) (*kgo.C
 	}, opts...)...)
 }
 
+// known waits until a client shows a topic that it has written to. Before, its EndTransaction would abort and return nil: see docs/design/0008.
+func known(ctx context.Context, client *kgo.Client, topic string) error {
+	return until(ctx, func() (bool, error) {
+		leader, epoch, _ := client.PartitionLeader(topic, 0)
+		return leader >= 0 || epoch >= 0, nil
+	})
+}
+
 // fetched gives the first error of a poll.
 func fetched(f kgo.Fetches) error {
 	var faults []error

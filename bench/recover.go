@@ -126,6 +126,9 @@ func (c *cluster) history(ctx context.Context, at *stage, n, payloadBytes int, n
 		if err := out.flush(ctx); err != nil {
 			return err
 		}
+		if err := known(ctx, w, topic); err != nil {
+			return err
+		}
 		if err := w.EndTransaction(ctx, kgo.TryCommit); err != nil {
 			return err
 		}

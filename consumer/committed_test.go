@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/internal/kafkatest"
 	"github.com/seed-3eec0498/muster/kafka"
 )
 
@@ -32,12 +33,7 @@ func TestCommittedIsStable(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	if err := client.BeginTransaction(); err != nil {
-		t.Fatal(err)
-	}
-	if err := client.ProduceSync(within(t), &kgo.Record{Topic: c.events(), Key: []byte("acc-1/1"), Value: []byte("x")}).FirstErr(); err != nil {
-		t.Fatal(err)
-	}
+	kafkatest.Begin(t, client, &kgo.Record{Topic: c.events(), Key: []byte("acc-1/1"), Value: []byte("x")})
 	two := muster.Progress{Partition: 1, Next: 5}
 	c.join(m, client, two)
 	if got, err := m.Committed(within(t), []int32{1}); !errors.Is(err, kerr.UnstableOffsetCommit) {

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/internal/kafkatest"
 	"github.com/seed-3eec0498/muster/consumer"
 	"github.com/seed-3eec0498/muster/kafka"
 )
@@ -57,9 +58,7 @@ func (c *cluster) transactor(id string) *kgo.Client {
 // begin starts a transaction and writes into it.
 func (c *cluster) begin(client *kgo.Client, records ...*kgo.Record) {
 	c.t.Helper()
-	if err := errors.Join(client.BeginTransaction(), client.ProduceSync(within(c.t), records...).FirstErr()); err != nil {
-		c.t.Fatal(err)
-	}
+	kafkatest.Begin(c.t, client, records...)
 }
 
 func (c *cluster) finish(client *kgo.Client, how kgo.TransactionEndTry) {

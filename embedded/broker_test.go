@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -99,6 +100,12 @@ func TestReadCommittedSeesCommittedTransactionsOnly(t *testing.T) {
 			if err := writer.ProduceSync(t.Context(), &kgo.Record{Topic: "journal", Value: []byte(value)}).FirstErr(); err != nil {
 				t.Fatalf("produce %s: %v", value, err)
 			}
+		}
+		for shown := int32(-1); shown < 0; shown, _, _ = writer.PartitionLeader("journal", 0) {
+			if err := t.Context().Err(); err != nil { // see docs/design/0008
+				t.Fatal(err)
+			}
+			runtime.Gosched()
 		}
 		if err := writer.EndTransaction(t.Context(), end); err != nil {
 			t.Fatalf("end: %v", err)

@@ -277,13 +277,7 @@ func (b *bed) leave(id string, partition int32) {
 		b.t.Fatal(err)
 	}
 	defer client.Close()
-	if err := client.BeginTransaction(); err != nil {
-		b.t.Fatal(err)
-	}
-	r := &kgo.Record{Topic: b.group.JournalTopic(""), Partition: partition, Key: []byte("left/1"), Value: []byte("left")}
-	if err := client.ProduceSync(b.t.Context(), r).FirstErr(); err != nil {
-		b.t.Fatal(err)
-	}
+	kafkatest.Begin(b.t, client, &kgo.Record{Topic: b.group.JournalTopic(""), Partition: partition, Key: []byte("left/1"), Value: []byte("left")})
 }
 
 // claims is a Claimer that answers what the test says.

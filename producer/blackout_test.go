@@ -175,13 +175,7 @@ func (b *blackout) begin(id string, partition int32) *kgo.Client {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(client.Close)
-	if err := client.BeginTransaction(); err != nil {
-		b.t.Fatal(err)
-	}
-	r := &kgo.Record{Topic: b.group.JournalTopic(""), Partition: partition, Key: []byte("acc-left/1"), Value: []byte("left")}
-	if err := client.ProduceSync(b.t.Context(), r).FirstErr(); err != nil {
-		b.t.Fatal(err)
-	}
+	kafkatest.Begin(b.t, client, &kgo.Record{Topic: b.group.JournalTopic(""), Partition: partition, Key: []byte("acc-left/1"), Value: []byte("left")})
 	return client
 }
 

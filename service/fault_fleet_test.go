@@ -57,12 +57,7 @@ func (st *stage) transaction(instance string, r *kgo.Record) *kgo.Client {
 		st.t.Fatal(err)
 	}
 	st.t.Cleanup(client.Close)
-	if err := client.BeginTransaction(); err != nil {
-		st.t.Fatal(err)
-	}
-	if err := client.ProduceSync(st.within(20*time.Second), r).FirstErr(); err != nil {
-		st.t.Fatal(err)
-	}
+	kafkatest.Begin(st.t, client, r)
 	return client
 }
 
@@ -118,12 +113,7 @@ func TestFaultHangingForeignTransaction(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer foreign.Close()
-	if err := foreign.BeginTransaction(); err != nil {
-		t.Fatal(err)
-	}
-	if err := foreign.ProduceSync(st.within(20*time.Second), st.event(one, "tool", 2, "1000")).FirstErr(); err != nil {
-		t.Fatal(err)
-	}
+	kafkatest.Begin(t, foreign, st.event(one, "tool", 2, "1000"))
 	cfg := st.config()
 	cfg.Metrics = nil
 	var lines logLines

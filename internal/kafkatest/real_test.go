@@ -65,12 +65,7 @@ func TestRealBrokerServesTransactionsOfVersionTwo(t *testing.T) {
 		value string
 		end   kgo.TransactionEndTry
 	}{{"a", kgo.TryCommit}, {"never", kgo.TryAbort}, {"b", kgo.TryCommit}} {
-		if err := client.BeginTransaction(); err != nil {
-			t.Fatal(err)
-		}
-		if err := produce(ctx, client, "journal", step.value); err != nil {
-			t.Fatalf("produce %s: %v", step.value, err)
-		}
+		kafkatest.Begin(t, client, &kgo.Record{Topic: "journal", Value: []byte(step.value)})
 		if err := client.EndTransaction(ctx, step.end); err != nil {
 			t.Fatalf("end of %s: %v", step.value, err)
 		}
