@@ -12,8 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/seed-3eec0498/muster"
-	"github.com/seed-3eec0498/muster/internal/kafkatest"
 	"github.com/seed-3eec0498/muster/consumer"
+	"github.com/seed-3eec0498/muster/internal/kafkatest"
 	"github.com/seed-3eec0498/muster/kafka"
 )
 

@@ -16,8 +16,12 @@ func TestBlindIndex(t *testing.T) {
 		key                  crypto.Secret
 		tenant, field, value string
 	}{
-		{key, "acme", "email", "ada@example.org"}, {crypto.Secret(bytes.Repeat([]byte{2}, 32)), "acme", "email", "ada@example.org"},
-		{key, "acm", "eemail", "ada@example.org"}, {key, "acme", "emaila", "da@example.org"}, {key, "acme", "phone", "ada@example.org"}, {key, "acme", "email", "Ada@example.org"},
+		{key, "acme", "email", "ada@example.org"},
+		{crypto.Secret(bytes.Repeat([]byte{2}, 32)), "acme", "email", "ada@example.org"},
+		{key, "acm", "eemail", "ada@example.org"},
+		{key, "acme", "emaila", "da@example.org"},
+		{key, "acme", "phone", "ada@example.org"},
+		{key, "acme", "email", "Ada@example.org"},
 		{key, "", "", ""},
 	} {
 		got := crypto.BlindIndex(c.key, c.tenant, c.field, c.value)

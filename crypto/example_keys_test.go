@@ -101,8 +101,8 @@ func ExampleKeysIn() {
 }
 
 // exampleSeal has a codec make a key for somebody.
-func exampleSeal(ctx context.Context, keys crypto.KeyStore, kms crypto.KMS, subject string) {
-	codec, err := crypto.Open(ctx, crypto.Config{Keys: keys, KMS: kms, SubjectKey: make([]byte, 32)})
+func exampleSeal(keys crypto.KeyStore, kms crypto.KMS, subject string) {
+	codec, err := crypto.Open(context.Background(), crypto.Config{Keys: keys, KMS: kms, SubjectKey: make([]byte, 32)})
 	if err != nil {
 		panic(err)
 	}
@@ -115,7 +115,7 @@ func exampleSeal(ctx context.Context, keys crypto.KeyStore, kms crypto.KMS, subj
 // A rotation by hand: a new generation, all keys under it, and the old one destroyed.
 func ExampleRotation() {
 	ctx, keys, kms := context.Background(), crypto.NewMemoryKeys(), crypto.NewMemoryKMS()
-	exampleSeal(ctx, keys, kms, "ada")
+	exampleSeal(keys, kms, "ada")
 	rotation, err := crypto.NewRotation(crypto.RotationConfig{Keys: keys, KMS: kms})
 	if err != nil {
 		panic(err)
@@ -140,7 +140,7 @@ func ExampleRotation() {
 // A schedule does the same when it is due, in one of the processes that have one.
 func ExampleSchedule() {
 	ctx, keys, kms := context.Background(), crypto.NewMemoryKeys(), crypto.NewMemoryKMS()
-	exampleSeal(ctx, keys, kms, "ada")
+	exampleSeal(keys, kms, "ada")
 	now := time.Now()
 	clock := func() time.Time { return now }
 	rotation, err := crypto.NewRotation(crypto.RotationConfig{Keys: keys, KMS: kms})

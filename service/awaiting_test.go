@@ -101,7 +101,7 @@ func TestAwaitAsksTheBrokersLessAndLess(t *testing.T) {
 func TestAwaitSeesWhatComesHere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := seek(t.Context())
-		time.Sleep(10 * time.Second) // of virtual time: the pauses are long by now
+		<-time.After(10 * time.Second) // of virtual time: the pauses are long by now
 		synctest.Wait()
 		before := time.Now()
 		s.change() // of another shard
@@ -125,7 +125,7 @@ func TestAwaitGoesToTheHolder(t *testing.T) {
 			s.there = &muster.Error{Code: muster.Unavailable, Reason: viewhttp.ReasonMoved, Retry: true}
 			s.holder = projector.Instance{Name: "other", Address: "http://other"}
 		})
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		synctest.Wait()
 		if len(s.over) > 0 {
 			t.Fatal("the wait ended when the shard had gone on")

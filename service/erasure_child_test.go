@@ -45,7 +45,7 @@ func (c *clerkConfig) work(ctx context.Context, _ <-chan struct{}) error {
 	if err != nil {
 		return err
 	}
-	defer kms.Close() //nolint:errcheck // the end of the process does it, too
+	defer kms.Close()
 	die := func(name string) {
 		if c.Point == pointActs && strings.HasPrefix(name, "erasing-") {
 			select {} // the owner's steps have points of their own

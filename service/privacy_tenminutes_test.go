@@ -138,7 +138,7 @@ func (h *erasureHouse) everybody(s *running, call bool, name string) {
 	h.t.Helper()
 	for i := range people {
 		in, id := &peoplepb.SignUp{Name: name, City: "Bern"}, fmt.Sprint("p-", i)
-		err := error(nil)
+		var err error
 		if call {
 			_, err = h.signUp.Call(bounded(h.t), s.Client(), id, in)
 		} else {

@@ -20,7 +20,7 @@ type agedKeys struct {
 func (k *agedKeys) Active(ctx context.Context, subject crypto.SubjectRef) (crypto.Entry, error) {
 	e, err := k.KeyStore.Active(ctx, subject)
 	if subject == crypto.KEKSubject("") && k.aged.Load() {
-		e.Created = e.Created.Add(-map[uint32]time.Duration{1: 40, 2: 2}[e.Generation] * 24 * time.Hour)
+		e.Created = e.Created.AddDate(0, 0, -map[uint32]int{1: 40, 2: 2}[e.Generation])
 	}
 	return e, err
 }
