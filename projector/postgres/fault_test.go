@@ -53,7 +53,7 @@ func TestWhoseFault(t *testing.T) {
 		{"a panic behind a write", func(ctx context.Context, tx pgx.Tx) error {
 			_ = exec("insert into statement values ('x')")(ctx, tx)
 			panic("arranged")
-		}, true, "arranged"},
+		}, true, "the function panicked: string in "},
 		{"a constraint that could be deferred", exec("insert into deferred values (1), (1)"), true, "duplicate key"},
 		{"a deadlock", raise("40P01"), false, ""},
 		{"a serialization failure", raise("40001"), false, ""},
