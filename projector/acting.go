@@ -100,14 +100,22 @@ func (w *worker) do(a *act) error {
 		return w.erase(a)
 	case actResume:
 		w.accepts = w.stop != nil && w.stop.reason == ReasonTrimmed && a.lists(w.stop.at)
-		w.stop = nil
+		w.goOn()
 	}
 	return w.commitChange(&Change{Acts: a.number})
 }
 
+// goOn ends a stop or a pause, in the status too, before the order is told to be carried out: whoever gave it finds the shard at work.
+func (w *worker) goOn() {
+	w.stop = nil
+	if !w.paused {
+		w.held.progress.reading()
+	}
+}
+
 // doSkip has the event passed over when it comes: it is the next one, for the shard stopped there or is paused there.
 func (w *worker) doSkip(a *act) error {
-	w.stop = nil
+	w.goOn()
 	if len(a.At) == 1 {
 		if s := w.locate(Source{a.At[0].Topic, a.At[0].Partition}); s != nil && s.cp.Next <= a.At[0].Offset {
 			w.skip = a
@@ -154,11 +162,8 @@ func (w *worker) doRestart(a *act) error {
 		change.Checkpoints = append(change.Checkpoints, cp)
 		change.Remove = append(change.Remove, w.held.progress.lettersFrom(s.Source, cp.Next)...)
 	}
-	if err := w.commitChange(&change); err != nil {
-		return err
-	}
-	w.stop = nil
-	return nil
+	w.goOn()
+	return w.commitChange(&change)
 }
 
 // drop removes letters: of one key, or one, and then what waited behind it is tried.

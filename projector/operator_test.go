@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -78,6 +79,44 @@ func TestPauseSurvivesARestart(t *testing.T) {
 		wantState(t, runner, 1, projector.Live, "")
 		wantState(t, runner, 0, projector.Live, "")
 		r.wantRows(1, "b:1")
+	})
+}
+
+// When an order is told to be carried out, the shard is seen at work already: whoever waits for it then would meet the old stop.
+func TestAShardIsSeenAtWorkBeforeItsOrderIsDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 1, projector.OnFailure(projector.Policy{Tries: 1, Then: projector.Stop}))
+		r.fails("bad", always(errBroken))
+		r.note(0, "a:bad")
+		var mu sync.Mutex
+		var seen []projector.Status
+		runner, _ := r.start(func(c *projector.Config) {
+			c.Observe.Changed = func(s projector.Status) {
+				mu.Lock()
+				defer mu.Unlock()
+				seen = append(seen, s)
+			}
+		})
+		o := r.operator(map[string]*projector.Runner{"one": runner})
+		wantState(t, runner, 0, projector.Stopped, projector.ReasonHandler)
+		r.fails("bad", nil)
+		for _, order := range []func() error{
+			func() error { return o.Resume(t.Context(), texts) },
+			func() error { return o.Pause(t.Context(), texts) },
+			func() error { return o.Resume(t.Context(), texts) },
+		} {
+			before := status(t, runner, 0)
+			mu.Lock()
+			seen = nil
+			mu.Unlock()
+			okay(t, order())
+			synctest.Wait()
+			mu.Lock()
+			if len(seen) == 0 || seen[0].State == before.State || seen[0].Acts != before.Acts {
+				t.Errorf("after %s with orders up to %d done, others were told %+v", before.State, before.Acts, seen)
+			}
+			mu.Unlock()
+		}
 	})
 }
 
