@@ -111,12 +111,12 @@ func TestNoCanaryAnywhere(t *testing.T) {
 	if row, err := c.roll.Get(ctx, s.Views(), "m-1"); err != nil || row.Name != canary {
 		t.Errorf("the row: %+v, %v", row, err)
 	}
-	eventually(t, "the publisher's events and one of the view's are put aside", func() bool {
-		parked := 0
+	eventually(t, "the publisher's events and two of the view's are put aside", func() bool {
+		parked := map[string]int{}
 		for _, p := range s.Projections() {
-			parked += p.Parked
+			parked[p.Projection] += p.Parked
 		}
-		return parked >= 5
+		return parked[c.roll.Definition().String()] == 2 && parked[out.Definition().String()] >= 3
 	})
 	pages := ""
 	for _, path := range []string{"/projections", "/projections/" + c.roll.Definition().Name() + "/letters", "/projections/" + c.roll.Definition().Name(), "/healthz", "/readyz"} {
