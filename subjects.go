@@ -3,7 +3,7 @@ package muster
 import "slices"
 
 // SubjectRef names a subject, a person whose data is sealed under keys of their own, without telling who it is.
-type SubjectRef = [16]byte
+type SubjectRef [16]byte
 
 // Attributor is a [Codec] that seals for subjects and can tell for whom without opening anything. An owner keeps an index by what it says, so that
 // everything that is to be erased is found.

@@ -24,7 +24,7 @@ func (c *Codec) Subjects(dst []muster.SubjectRef, data []byte) []muster.SubjectR
 		return dst
 	}
 	for i := range e.parts {
-		if ref := muster.SubjectRef(e.parts[i].ref); !slices.Contains(dst, ref) {
+		if ref := e.parts[i].ref; !slices.Contains(dst, ref) {
 			dst = append(dst, ref)
 		}
 	}
@@ -35,9 +35,8 @@ func (c *Codec) Subjects(dst []muster.SubjectRef, data []byte) []muster.SubjectR
 
 // Forget implements [muster.Forgetter]: no key of the subject is used any more before the key store was asked about it anew.
 func (c *Codec) Forget(subject muster.SubjectRef) {
-	ref := SubjectRef(subject)
 	c.ring.changes.Add(1)
-	if s := c.ring.byRef(&ref); s != nil {
+	if s := c.ring.byRef(&subject); s != nil {
 		s.revoke(func(*openKey) bool { return true })
 	}
 }
@@ -45,7 +44,7 @@ func (c *Codec) Forget(subject muster.SubjectRef) {
 // For gives a codec that opens nobody's parts but this subject's: those of others are withheld, as from one who has no right to them. It encodes as
 // this one does.
 func (c *Codec) For(subject muster.SubjectRef) muster.Revealer {
-	return &onlyFor{c, SubjectRef(subject)}
+	return &onlyFor{c, subject}
 }
 
 type onlyFor struct {

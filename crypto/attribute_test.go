@@ -14,7 +14,7 @@ func TestSubjectsOfAPayload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ref := muster.SubjectRef(crypto.RefOf(slices.Repeat([]byte{7}, 32), "acme", "p-1"))
+	ref := crypto.RefOf(slices.Repeat([]byte{7}, 32), "acme", "p-1")
 	other := muster.SubjectRef{1}
 	got := w.Subjects([]muster.SubjectRef{other}, data)
 	if !slices.Contains(got, ref) || got[0] != other {

@@ -222,5 +222,4 @@ func (c *Codec) inClear(place muster.Place, data []byte, into any) error {
 var (
 	_ muster.Sealer      = (*Codec)(nil)
 	_ muster.TypeChecker = (*Codec)(nil)
-	_ muster.Attributor  = (*Codec)(nil)
 )

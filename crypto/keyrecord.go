@@ -23,8 +23,9 @@ const tickPrefix = "tick/"
 
 var errKeyRecord = errors.New("crypto: a record of the key topic is not of a format that this build knows; was it written by a newer build?")
 
-func (s SubjectRef) partition(of int32) int32 {
-	return int32(binary.BigEndian.Uint32(s[:]) % uint32(of))
+// partitionOf gives where a subject's keys lie, in a topic of so many partitions.
+func partitionOf(s SubjectRef, partitions int32) int32 {
+	return int32(binary.BigEndian.Uint32(s[:]) % uint32(partitions))
 }
 
 func entryKey(subject SubjectRef, id KeyID) []byte {

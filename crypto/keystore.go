@@ -3,10 +3,12 @@ package crypto
 import (
 	"context"
 	"time"
+
+	"github.com/seed-3eec0498/muster"
 )
 
 // SubjectRef names a subject without telling who it is: the first 16 bytes of HMAC-SHA-256 over tenant and subject id.
-type SubjectRef [16]byte
+type SubjectRef = muster.SubjectRef
 
 // KeyID names a data key, and commits to it: it is 16 bytes of a pseudo-random function of the key.
 type KeyID [16]byte

@@ -11,7 +11,7 @@ import (
 
 // append writes a record about a subject and returns when the copy has it.
 func (k *TopicKeys) append(ctx context.Context, subject SubjectRef, key, value []byte) error {
-	partition := subject.partition(k.log.Partitions())
+	partition := partitionOf(subject, k.log.Partitions())
 	offset, err := k.log.Append(ctx, partition, key, value)
 	if err != nil {
 		return unavailable(err)

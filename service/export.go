@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -113,12 +114,7 @@ func (x *export) partition(ctx context.Context, o *owner, n int32) error {
 
 func (x *export) has(payload []byte) bool {
 	x.subjects = x.attributor.Subjects(x.subjects[:0], payload)
-	for _, ref := range x.subjects {
-		if crypto.SubjectRef(ref) == x.ref {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(x.subjects, x.ref)
 }
 
 func jsonOf(v any) ([]byte, error) {

@@ -75,7 +75,7 @@ func (p *Privacy) VerifyErased(ctx context.Context, subject string) (Verificatio
 
 // verifyProjections looks into the rows of views, and at the letters of all projections.
 func (p *Privacy) verifyProjections(ctx context.Context, v *Verification, fault func(string, ...any)) error {
-	ref := muster.SubjectRef(v.Erasure.Subject)
+	ref := v.Erasure.Subject
 	if p.s.views != nil {
 		shards, err := p.s.views.SubjectRows(ctx, ref)
 		if err != nil {
@@ -122,7 +122,7 @@ func (o *owner) verifySnapshots(ctx context.Context, p int32, attributor muster.
 	_, err := consumer.ReadSnapshots(ctx, o.reader, p, func(state muster.StoredState) error {
 		all[state.AggregateID] = true
 		delete(sealed, state.AggregateID)
-		if slices.Contains(attributor.Subjects(nil, state.Data), muster.SubjectRef(v.Erasure.Subject)) {
+		if slices.Contains(attributor.Subjects(nil, state.Data), v.Erasure.Subject) {
 			sealed[state.AggregateID] = true
 		}
 		return nil
@@ -134,7 +134,7 @@ func (o *owner) verifySnapshots(ctx context.Context, p int32, attributor muster.
 }
 
 func (o *owner) verify(ctx context.Context, p int32, v *Verification, fault func(string, ...any)) error {
-	ref := muster.SubjectRef(v.Erasure.Subject)
+	ref := v.Erasure.Subject
 	attributor, does := o.cfg.codec().(muster.Attributor)
 	if !does {
 		return muster.Errorf(muster.Unimplemented, "%T cannot tell whose data is where", o.cfg.codec())
