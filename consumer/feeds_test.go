@@ -248,16 +248,9 @@ func TestAFeedTellsBadRecords(t *testing.T) {
 // A feed tells the marks of trims; one that cannot be read is told as a bad record, and not passed over: it may speak of events that are missing.
 func TestAFeedTellsMarksOfTrims(t *testing.T) {
 	c := start(t, 1)
-	mark := func(before int64) *kgo.Record {
-		r, err := kafka.EncodeTrimMark(c.group, &muster.TrimMark{Before: before}, c.events())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r
-	}
-	damaged := mark(1)
+	damaged := c.mark(1)
 	damaged.Value = append(damaged.Value, ' ')
-	c.write(c.eventOf("acc", 1), mark(1), c.eventOf("acc", 2), damaged, mark(3))
+	c.write(c.eventOf("acc", 1), c.mark(1), c.eventOf("acc", 2), damaged, c.mark(3))
 	feed, err := c.feeds(t, 0).Open(within(t), map[consumer.Source]int64{c.source(0): 0})
 	if err != nil {
 		t.Fatal(err)

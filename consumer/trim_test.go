@@ -13,22 +13,25 @@ import (
 	"github.com/seed-3eec0498/muster/kafka"
 )
 
+// mark is the record of a trim.
+func (c *cluster) mark(before int64) *kgo.Record {
+	c.t.Helper()
+	r, err := kafka.EncodeTrimMark(c.group, &muster.TrimMark{Before: before}, c.events())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return r
+}
+
 // The last mark counts, and of tombstones the highest revision; what was aborted does not.
 func TestReadTrimming(t *testing.T) {
 	c := start(t, 1)
-	mark := func(before int64) *kgo.Record {
-		r, err := kafka.EncodeTrimMark(c.group, &muster.TrimMark{Before: before}, c.events())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r
-	}
 	tombstone := func(id string, revision uint64) *kgo.Record {
 		return kafka.EncodeTombstone(muster.EventKey{AggregateID: id, Revision: revision}, 0, c.events())
 	}
-	c.write(c.event(1), c.event(2), c.event(3), mark(1), tombstone("acc", 1), mark(2), tombstone("acc", 2), tombstone("b", 9))
+	c.write(c.event(1), c.event(2), c.event(3), c.mark(1), tombstone("acc", 1), c.mark(2), tombstone("acc", 2), tombstone("b", 9))
 	aborted := c.transactor("/aborted")
-	c.begin(aborted, mark(3), tombstone("acc", 3))
+	c.begin(aborted, c.mark(3), tombstone("acc", 3))
 	c.finish(aborted, kgo.TryAbort)
 	end := c.end()
 	got, err := consumer.ReadTrimming(within(t), c.journal(), 0, 0, end, nil)
@@ -42,7 +45,7 @@ func TestReadTrimming(t *testing.T) {
 	if _, err := consumer.ReadJournal(within(t), c.journal(), 0, 0, end, read.take, nil); err != nil || len(read) != 3 {
 		t.Errorf("as events: %v, %v", read, err)
 	}
-	bad := mark(2)
+	bad := c.mark(2)
 	bad.Value[12] ^= 1
 	c.write(bad)
 	if _, err := consumer.ReadTrimming(within(t), c.journal(), 0, 0, c.end(), nil); !errors.Is(err, consumer.ErrMalformed) {
