@@ -4,7 +4,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
 )
 
 // BlindIndex gives what stands for a value of a personal field where it is looked for by equality: the key of a row, or an index of a view. It tells nothing of the value to
@@ -13,11 +12,11 @@ import (
 //
 // Bring a value into one form before, such as an address into small letters.
 func BlindIndex(key Secret, tenant, field, value string) string {
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte("muster blind index 1\x00"))
-	for _, text := range []string{tenant, field, value} {
-		mac.Write(binary.BigEndian.AppendUint32(nil, uint32(len(text))))
-		mac.Write([]byte(text))
+	text := []byte("muster blind index 1\x00")
+	for _, s := range [...]string{tenant, field, value} {
+		text = appendText(text, s)
 	}
+	mac := hmac.New(sha256.New, key)
+	mac.Write(text)
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base32"
-	"encoding/binary"
 	"strings"
 	"unicode"
 )
@@ -15,8 +14,7 @@ func RefOf(key []byte, tenant, subject string) SubjectRef {
 	mac := hmac.New(sha256.New, key)
 	var text []byte
 	for _, s := range [...]string{"muster subject 1", tenant, subject} {
-		text = binary.BigEndian.AppendUint32(text, uint32(len(s)))
-		text = append(text, s...)
+		text = appendText(text, s)
 	}
 	mac.Write(text)
 	return SubjectRef(mac.Sum(nil)[:16])
