@@ -9,6 +9,13 @@ import (
 	"time"
 )
 
+const (
+	// DefaultRotateEvery is the age at which a generation is followed by the next one, unless it is set.
+	DefaultRotateEvery = 30 * 24 * time.Hour
+	// DefaultRotateKeep is how long a generation is kept after that, unless it is set.
+	DefaultRotateKeep = 24 * time.Hour
+)
+
 // ScheduleConfig says when a [Schedule] changes the generation of keys. Rotation and Ledger must be set.
 type ScheduleConfig struct {
 	Rotation *Rotation
@@ -36,7 +43,7 @@ func (c *ScheduleConfig) fill() error {
 		name  string
 		value *time.Duration
 		none  time.Duration
-	}{{"Every", &c.Every, 30 * 24 * time.Hour}, {"Keep", &c.Keep, 24 * time.Hour}, {"Lease", &c.Lease, time.Minute}} {
+	}{{"Every", &c.Every, DefaultRotateEvery}, {"Keep", &c.Keep, DefaultRotateKeep}, {"Lease", &c.Lease, time.Minute}} {
 		if *d.value == 0 {
 			*d.value = d.none
 		}

@@ -49,7 +49,7 @@ func (c *ErasureConfig) rotationFaults(sealing *crypto.Config) error {
 	if own == nil {
 		return nil
 	}
-	every, keep := cmp.Or(own.Every, 30*24*time.Hour), cmp.Or(own.Keep, 24*time.Hour)
+	every, keep := cmp.Or(own.Every, crypto.DefaultRotateEvery), cmp.Or(own.Keep, crypto.DefaultRotateKeep)
 	switch {
 	case own.KMS == nil && sealing == nil:
 		return errors.New("service: Erasure.Rotation.KMS is nil, and so is Privacy; give it the KMS of the codec")
