@@ -2,6 +2,7 @@
 
 GO       ?= go
 BROKERS  ?= 1
+SEEDS    ?= 100
 PACKAGES ?= ./...
 
 KAFKAD   := $(GO) run ./internal/kafkatest/kafkad
@@ -56,6 +57,10 @@ bench: ## all benchmarks on an embedded broker, into out/bench.json; on real Kaf
 .PHONY: mutants
 mutants: ## plant known defects, one at a time, and see each one found by a test: internal/mutant
 	$(GO) run ./internal/mutant/gate
+
+.PHONY: sim
+sim: ## the whole system under SEEDS random plans of faults: internal/sim
+	$(GO) test ./internal/sim -run TestSeeds -count=1 -timeout 0 -v -seeds $(SEEDS)
 
 .PHONY: bench-peers
 bench-peers: ## Muster beside Kafka Streams on real brokers: at MUSTER_BROKERS, or what `make kafka` started; needs Java 17 and Maven
