@@ -56,6 +56,10 @@ bench: ## all benchmarks on an embedded broker, into out/bench.json; on real Kaf
 mutants: ## plant known defects, one at a time, and see each one found by a test: internal/mutant
 	$(GO) run ./internal/mutant/gate
 
+.PHONY: soak
+soak: ## break three brokers and three instances for two minutes in every way there is, then check the history; needs root, Java 17 and Maven: internal/soak
+	$(GO) run ./internal/soak -brokers 3 -instances 3 -for 2m -faults kill,stop,broker,net,disk
+
 .PHONY: bench-peers
 bench-peers: ## Muster beside Kafka Streams on real brokers: at MUSTER_BROKERS, or what `make kafka` started; needs Java 17 and Maven
 	@$(KAFKAD) ping "$(ADDRESSES)"

@@ -36,6 +36,7 @@ type injector struct {
 
 const (
 	readyLimit = 90 * time.Second // for all instances to be ready after a fault has ended
+	idleLimit  = 20 * time.Second // for a target to have something to do before it is broken
 	drainLimit = 45 * time.Second // for an instance to end in order
 )
 
@@ -58,7 +59,10 @@ func (j *injector) follow(ctx context.Context, s *schedule) {
 // carryOut does one step, and returns when all has healed.
 func (j *injector) carryOut(ctx context.Context, s step) error {
 	healing := context.WithoutCancel(ctx)
-	f := fault{step: s, Partitions: j.affected(healing, s)}
+	f := fault{step: s, Partitions: j.worthwhile(ctx, s)}
+	if ctx.Err() != nil {
+		return nil
+	}
 	f.Began = time.Now()
 	j.say("%s (partitions %v)", s, f.Partitions)
 	hold := func() {
@@ -77,7 +81,9 @@ func (j *injector) carryOut(ctx context.Context, s step) error {
 		err = j.breakInstance(s, hold)
 	}
 	if err == nil && s.hand == handBrokers {
-		err = j.cluster.AwaitInSync(healing)
+		if err = j.cluster.AwaitInSync(healing); err == nil {
+			err = j.cluster.PreferLeaders(healing)
+		}
 	}
 	if err == nil && s.hand == handInstances {
 		err = j.fleet.awaitReady(healing, readyLimit)
@@ -94,6 +100,18 @@ func (j *injector) faults() []fault {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return slices.Clone(j.done)
+}
+
+// worthwhile waits, bounded, until the target has something to do: an instance that others have taken over from gets partitions back a while after it is
+// ready, and a broker leads again a while after it was elected.
+func (j *injector) worthwhile(ctx context.Context, s step) (partitions []int32) {
+	ctx, cancel := context.WithTimeout(ctx, idleLimit)
+	defer cancel()
+	_ = poll(ctx, func() bool { // a target without anything is broken all the same
+		partitions = j.affected(ctx, s)
+		return len(partitions) > 0
+	})
+	return partitions
 }
 
 // affected gives the partitions that a step touches.

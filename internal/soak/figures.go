@@ -83,15 +83,14 @@ func (f *figures) count(calls []history.Call, queries []history.Query, began, en
 		}
 	}
 	for _, who := range slices.Sorted(maps.Keys(answers)) {
-		if gap := longestGap(answers[who], began, ended); gap > time.Duration(f.LongestStall) {
+		if gap := longestGap(answers[who], began); gap > time.Duration(f.LongestStall) {
 			f.LongestStall, f.Staller = span(gap), who
 		}
 	}
 }
 
-// longestGap is the longest time without an answer from began on. The time behind the last answer counts only up to when that came: a caller is
-// done then.
-func longestGap(answers []time.Time, began, _ time.Time) time.Duration {
+// longestGap is the longest time without an answer, from began to the last one: with that a caller is done.
+func longestGap(answers []time.Time, began time.Time) time.Duration {
 	slices.SortFunc(answers, time.Time.Compare)
 	longest, last := time.Duration(0), began
 	for _, at := range answers {

@@ -67,17 +67,15 @@ func (s *stage) choose(ctx context.Context, o *options, say func(string, ...any)
 	var missing []error
 	for _, w := range o.classes {
 		var lacks error
-		switch w.class {
-		case classNet:
+		if w.class == classNet {
 			var made *network
 			if made, lacks = openNetwork(ctx, o.brokers, o.instances); lacks == nil {
 				s.network = made
 				say("net: a network namespace for each broker and instance, on bridge %s; a slow link is: %s", made.bridge, made.slow)
 			}
-		case classDisk:
-			if os.Geteuid() != 0 {
-				lacks = errors.New("a disk that can be filled needs root, to mount it")
-			}
+		}
+		if w.class == classDisk {
+			lacks = mayMount()
 		}
 		switch {
 		case lacks == nil:
