@@ -47,7 +47,8 @@
 //	                a repeat (I3), or answers against the order of time (I4). Then the invariants that were checked, and the violations of each
 //	longest stall   the longest time in which one caller had no answer; -stall bounds it
 //	fault           how often each was carried out, and how long it took from its beginning until every partition it touched had answered a call sent
-//	                after that. A fault that lasts holds partitions up for as long where nobody else can take over
+//	                after that: the median, the longest, and the longest of those beside which the other hand kept still. A fault that lasts holds
+//	                partitions up for as long where nobody else can take over
 //
 // An instance that ends by itself, an answer that nobody should get, and what does not heal within its bound break the run off with a line "BROKEN".
 // After a failure logs, disks and history (JSON) stay in the directory that the last line names. The same -seed makes the same workload and the

@@ -44,6 +44,14 @@ type span time.Duration
 
 func (s span) String() string { return time.Duration(s).Round(time.Millisecond).String() }
 
+// of gives the time, or a hyphen when there was nothing to measure.
+func (s span) of(measured int) string {
+	if measured == 0 {
+		return "-"
+	}
+	return s.String()
+}
+
 // MarshalJSON writes seconds.
 func (s span) MarshalJSON() ([]byte, error) {
 	return fmt.Appendf(nil, "%.3f", time.Duration(s).Seconds()), nil
@@ -56,6 +64,8 @@ type recovery struct {
 	Measured int  // those that touched a partition
 	Median   span // from the beginning of a fault to when every partition it touched had answered a call sent after that
 	Longest  span
+	Alone    int  // those of the measured during which the other hand kept still
+	Slowest  span // of those alone
 }
 
 // count fills in what follows from the calls.
@@ -111,7 +121,7 @@ func (f *figures) recoveries(faults []fault, calls []history.Call, home func(agg
 	for _, answered := range byPartition {
 		slices.SortFunc(answered, func(a, b *history.Call) int { return a.Answered.Compare(b.Answered) })
 	}
-	took := map[string][]time.Duration{}
+	took, alone := map[string][]time.Duration{}, map[string][]time.Duration{}
 	f.Faults = map[string]recovery{}
 	for i := range faults {
 		one := &faults[i]
@@ -120,12 +130,18 @@ func (f *figures) recoveries(faults []fault, calls []history.Call, home func(agg
 		f.Faults[one.name] = r
 		if t, measured := one.recovery(byPartition); measured {
 			took[one.name] = append(took[one.name], t)
+			if !slices.ContainsFunc(faults, func(other fault) bool { return other.hand != one.hand && one.meets(&other, t) }) {
+				alone[one.name] = append(alone[one.name], t)
+			}
 		}
 	}
 	for name, all := range took {
 		slices.Sort(all)
 		r := f.Faults[name]
 		r.Measured, r.Median, r.Longest = len(all), span(all[len(all)/2]), span(all[len(all)-1])
+		if n := len(alone[name]); n > 0 {
+			r.Alone, r.Slowest = n, span(slices.Max(alone[name]))
+		}
 		f.Faults[name] = r
 	}
 }
@@ -143,6 +159,11 @@ func (f *fault) recovery(answered map[int32][]*history.Call) (longest time.Durat
 	return longest, len(f.Partitions) > 0
 }
 
+// meets tells whether another fault was there between the beginning of this one and its recovery.
+func (f *fault) meets(other *fault, recovery time.Duration) bool {
+	return other.Began.Before(f.Began.Add(recovery)) && other.Healed.After(f.Began)
+}
+
 // judge fills in what the checks have found.
 func (f *figures) judge(violations map[string]int, checked []string) {
 	f.Violations, f.Checked = violations, checked
@@ -156,16 +177,12 @@ func (f *figures) print(out io.Writer) {
 	fmt.Fprintf(out, "%-14s %d attempts with an unknown outcome, %d read too late\n", "", f.Unknown, f.Expired)
 	fmt.Fprintf(out, "%-14s lost %d, doubled %d, out of order %d; checked %v, violations %v\n", "history", f.Lost, f.Doubled, f.OutOfOrder, f.Checked, f.Violations)
 	fmt.Fprintf(out, "%-14s %v (%s)\n", "longest stall", f.LongestStall, f.Staller)
-	fmt.Fprintf(out, "%-14s %-8s %6s %10s %10s   until every partition touched answered again\n", "fault", "class", "times", "median", "longest")
+	fmt.Fprintf(out, "%-14s %-8s %6s %10s %10s %10s   until every partition touched answered again\n", "fault", "class", "times", "median", "longest", "alone")
 	names := slices.SortedFunc(maps.Keys(f.Faults), func(a, b string) int {
 		return cmp.Or(cmp.Compare(f.Faults[a].Class, f.Faults[b].Class), cmp.Compare(a, b))
 	})
 	for _, name := range names {
 		r := f.Faults[name]
-		if r.Measured == 0 {
-			fmt.Fprintf(out, "%-14s %-8s %6d %10s %10s\n", name, r.Class, r.Count, "-", "-")
-			continue
-		}
-		fmt.Fprintf(out, "%-14s %-8s %6d %10v %10v\n", name, r.Class, r.Count, r.Median, r.Longest)
+		fmt.Fprintf(out, "%-14s %-8s %6d %10s %10s %10s\n", name, r.Class, r.Count, r.Median.of(r.Measured), r.Longest.of(r.Measured), r.Slowest.of(r.Alone))
 	}
 }

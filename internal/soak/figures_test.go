@@ -59,14 +59,15 @@ func TestRecovery(t *testing.T) {
 		answered("two", "b1", 2.5, 4),
 	}
 	touched := func(name string, began float64, partitions ...int32) fault {
-		return fault{step: step{kind: kind{class: classKill, name: name}}, Began: at(began), Partitions: partitions}
+		return fault{step: step{kind: kind{class: classKill, name: name, hand: handInstances}}, Began: at(began), Healed: at(began + 1), Partitions: partitions}
 	}
 	var f figures
 	f.recoveries([]fault{
 		touched("kill", 2, 0, 1), touched("kill", 2, 1), touched("kill", 6.5, 0),
 		touched("none", 2), touched("never", 9, 0),
+		{step: step{kind: kind{name: "rolling", hand: handBrokers}}, Began: at(5), Healed: at(6)}, // beside the first
 	}, calls, letters)
-	if r := f.Faults["kill"]; r.Count != 3 || r.Measured != 3 || r.Median != span(2*time.Second) || r.Longest != span(5*time.Second) {
+	if r := f.Faults["kill"]; r.Count != 3 || r.Measured != 3 || r.Median != span(2*time.Second) || r.Longest != span(5*time.Second) || r.Alone != 2 || r.Slowest != span(2*time.Second) {
 		t.Errorf("kill: %+v", r)
 	}
 	for _, name := range []string{"none", "never"} {
@@ -77,7 +78,7 @@ func TestRecovery(t *testing.T) {
 	var out strings.Builder
 	f.judge(map[string]int{"I1": 1, "I2": 2, "I3": 3, "I4": 4, "I7": 5}, []string{"I1", "I7"})
 	f.print(&out)
-	for _, want := range []string{"lost 1, doubled 2, out of order 7; checked [I1 I7]", "kill           kill          3         2s         5s", "none           kill          1          -          -"} {
+	for _, want := range []string{"lost 1, doubled 2, out of order 7; checked [I1 I7]", "kill           kill          3         2s         5s         2s\n", "none           kill          1          -          -          -\n"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in\n%s", want, out.String())
 		}

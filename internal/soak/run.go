@@ -24,7 +24,8 @@ type run struct {
 	out      io.Writer
 	injector *injector
 	work     *workload
-	began    time.Time
+	opened   time.Time
+	began    time.Time // with the first call
 	record   history.Record
 	figures  figures
 
@@ -40,7 +41,7 @@ func soak(ctx context.Context, o options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	r := &run{options: o, out: out}
+	r := &run{options: o, out: out, opened: time.Now()}
 	r.figures.Seed = o.seed
 	r.say("seed %d, everything is kept in %s meanwhile", o.seed, dir)
 	ctx, r.abort = context.WithCancelCause(ctx)
@@ -52,7 +53,7 @@ func soak(ctx context.Context, o options, out io.Writer) (err error) {
 		err = errors.Join(err, r.stage.close(context.WithoutCancel(ctx), err == nil && !kept))
 	}
 	r.mu.Lock()
-	err = errors.Join(append([]error{err}, r.faults...)...)
+	err = errors.Join(append(r.faults, err)...) // the cause before what followed from it
 	r.mu.Unlock()
 	switch {
 	case err != nil:
@@ -76,15 +77,11 @@ func directory(asked string) (dir string, kept bool, err error) {
 	return dir, true, err
 }
 
-// say tells what goes on, with the time since the first call.
+// say tells what goes on, with the time since the start.
 func (r *run) say(format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	at := time.Duration(0)
-	if !r.began.IsZero() {
-		at = time.Since(r.began)
-	}
-	fmt.Fprintf(r.out, "%6.1f s  %s\n", at.Seconds(), fmt.Sprintf(format, args...))
+	fmt.Fprintf(r.out, "%6.1f s  %s\n", time.Since(r.opened).Seconds(), fmt.Sprintf(format, args...))
 }
 
 // broken notes what must not happen, and ends the faults and the calls: what comes after it is of no use.
@@ -107,9 +104,7 @@ func (r *run) perform(ctx context.Context) error {
 		return err
 	}
 	defer callers.close()
-	r.mu.Lock()
 	r.began = time.Now()
-	r.mu.Unlock()
 
 	calling, hangUp := context.WithCancel(ctx)
 	defer hangUp()
@@ -118,7 +113,12 @@ func (r *run) perform(ctx context.Context) error {
 		all.Go(func() { r.work.newCaller(n, callers.services[n%services]).run(calling) })
 	}
 	r.harass(ctx)
-	if err := r.heal(ctx); err != nil {
+	if err := interrupted(ctx); err != nil {
+		hangUp()
+		all.Wait()
+		return err
+	}
+	if err := r.heal(context.WithoutCancel(ctx)); err != nil {
 		r.broken(err)
 	}
 	r.record.End = &history.End{FaultsEnded: time.Now(), Within: r.within}
@@ -128,14 +128,22 @@ func (r *run) perform(ctx context.Context) error {
 	all.Wait()
 	overtime.Stop()
 	ended := time.Now()
-	if context.Cause(ctx) != nil && !errors.Is(context.Cause(ctx), errBroken) {
-		return context.Cause(ctx)
+	if err := interrupted(ctx); err != nil {
+		return err
 	}
 	r.record.Calls, r.record.Queries = r.work.log.Calls(), r.work.log.Queries()
 	if err := r.dump(context.WithoutCancel(ctx), callers.services[0]); err != nil {
 		return errors.Join(err, r.keep())
 	}
 	return r.verdict(ended)
+}
+
+// interrupted is an error when somebody else than the run itself has ended the context. What broke is checked all the same.
+func interrupted(ctx context.Context) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, errBroken) {
+		return fmt.Errorf("interrupted: %w", cause)
+	}
+	return nil
 }
 
 // harass carries out faults for the time asked for.

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/seed-3eec0498/muster/internal/history"
 	"github.com/seed-3eec0498/muster/internal/kafkatest"
@@ -150,6 +149,7 @@ func (f *fleet) end(record *history.Record) error {
 // callers are the services that calls come from.
 type callers struct {
 	services []*service.Service
+	logs     *os.File
 	stop     context.CancelFunc
 	running  sync.WaitGroup
 }
@@ -161,7 +161,7 @@ func (r *run) openCallers(ctx context.Context) (*callers, error) {
 		return nil, err
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
-	c := &callers{stop: stop}
+	c := &callers{logs: logs, stop: stop}
 	for n := range services {
 		s, err := service.Open(ctx, service.Config{
 			Name: groupName + "-callers", Instance: fmt.Sprintf("caller-%d", n), Brokers: r.cluster.Addresses(), ReplyPartitions: services,
@@ -187,11 +187,11 @@ func (r *run) openCallers(ctx context.Context) (*callers, error) {
 		c.close()
 		return nil, err
 	}
-	c.running.Go(func() { <-running.Done(); time.AfterFunc(drainLimit, func() { _ = logs.Close() }) })
 	return c, nil
 }
 
 func (c *callers) close() {
 	c.stop()
 	c.running.Wait()
+	_ = c.logs.Close()
 }
