@@ -35,6 +35,7 @@ type figures struct {
 
 	LongestStall span   // of any caller, between two answers
 	Staller      string // who it was
+	StallBegan   span   // from the first call to its beginning
 
 	Faults map[string]recovery // by kind
 }
@@ -93,20 +94,23 @@ func (f *figures) count(calls []history.Call, queries []history.Query, began, en
 		}
 	}
 	for _, who := range slices.Sorted(maps.Keys(answers)) {
-		if gap := longestGap(answers[who], began); gap > time.Duration(f.LongestStall) {
-			f.LongestStall, f.Staller = span(gap), who
+		if gap, from := longestGap(answers[who], began); gap > time.Duration(f.LongestStall) {
+			f.LongestStall, f.Staller, f.StallBegan = span(gap), who, span(from.Sub(began))
 		}
 	}
 }
 
-// longestGap is the longest time without an answer, from began to the last one: with that a caller is done.
-func longestGap(answers []time.Time, began time.Time) time.Duration {
+// longestGap is the longest time without an answer, and when it began: from the first call to the last answer, with which a caller is done.
+func longestGap(answers []time.Time, began time.Time) (longest time.Duration, from time.Time) {
 	slices.SortFunc(answers, time.Time.Compare)
-	longest, last := time.Duration(0), began
+	last := began
 	for _, at := range answers {
-		longest, last = max(longest, at.Sub(last)), at
+		if gap := at.Sub(last); gap > longest {
+			longest, from = gap, last
+		}
+		last = at
 	}
-	return longest
+	return longest, from
 }
 
 // recoveries fills in how long the faults kept their partitions from answering.
@@ -176,7 +180,7 @@ func (f *figures) print(out io.Writer) {
 		"workload", f.Calls, f.Seconds, f.Attempts, f.Acked, f.Refused, f.Abandoned, f.Queries, f.Events)
 	fmt.Fprintf(out, "%-14s %d attempts with an unknown outcome, %d read too late\n", "", f.Unknown, f.Expired)
 	fmt.Fprintf(out, "%-14s lost %d, doubled %d, out of order %d; checked %v, violations %v\n", "history", f.Lost, f.Doubled, f.OutOfOrder, f.Checked, f.Violations)
-	fmt.Fprintf(out, "%-14s %v (%s)\n", "longest stall", f.LongestStall, f.Staller)
+	fmt.Fprintf(out, "%-14s %v of %s, %v after the first call\n", "longest stall", f.LongestStall, f.Staller, f.StallBegan)
 	fmt.Fprintf(out, "%-14s %-8s %6s %10s %10s %10s   until every partition touched answered again\n", "fault", "class", "times", "median", "longest", "alone")
 	names := slices.SortedFunc(maps.Keys(f.Faults), func(a, b string) int {
 		return cmp.Or(cmp.Compare(f.Faults[a].Class, f.Faults[b].Class), cmp.Compare(a, b))

@@ -36,8 +36,8 @@ func TestCounts(t *testing.T) {
 	if f.Calls != 4 || f.Attempts != 6 || f.Acked != 2 || f.Refused != 1 || f.Abandoned != 1 || f.Queries != 1 || f.Seconds != 8 {
 		t.Errorf("%+v", f)
 	}
-	if time.Duration(f.LongestStall) != 5*time.Second || f.Staller != "one" {
-		t.Errorf("longest stall %v of %s", f.LongestStall, f.Staller)
+	if time.Duration(f.LongestStall) != 5*time.Second || f.Staller != "one" || time.Duration(f.StallBegan) != time.Second {
+		t.Errorf("longest stall %v of %s from %v on", f.LongestStall, f.Staller, f.StallBegan)
 	}
 }
 

@@ -219,7 +219,7 @@ func (r *run) verdict(ended time.Time) error {
 		text, fault := json.MarshalIndent(f, "", "\t")
 		err = errors.Join(err, fault, os.WriteFile(r.json, append(text, '\n'), 0o644))
 	}
-	if err != nil {
+	if err != nil || r.kept != "" {
 		err = errors.Join(err, r.keep())
 	}
 	return err
