@@ -106,7 +106,7 @@ func (s *settings) serve(ctx context.Context, said io.Writer, log *slog.Logger) 
 	return errors.Join(err, <-served)
 }
 
-// open tries again while the cluster is not there: an instance may be started while a broker is down.
+// open is bounded: an instance may be started while a broker is away, and waits for it.
 func (s *settings) open(ctx context.Context, l *ledgers, address string, log *slog.Logger) (*service.Service, error) {
 	ctx, cancel := context.WithTimeout(ctx, openLimit)
 	defer cancel()
