@@ -61,6 +61,9 @@ mutants: ## plant known defects, one at a time, and see each one found by a test
 .PHONY: sim
 sim: ## the whole system under SEEDS random plans of faults: internal/sim
 	$(GO) test ./internal/sim -run TestSeeds -count=1 -timeout 0 -v -seeds $(SEEDS)
+.PHONY: soak
+soak: ## break three brokers and three instances for two minutes in every way there is, then check the history; needs root, Java 17 and Maven: internal/soak
+	$(GO) run ./internal/soak -brokers 3 -instances 3 -for 2m -faults kill,stop,broker,net,disk
 
 .PHONY: bench-peers
 bench-peers: ## Muster beside Kafka Streams on real brokers: at MUSTER_BROKERS, or what `make kafka` started; needs Java 17 and Maven
