@@ -71,6 +71,10 @@ steady: ## 20 minutes of steady load on real Kafka with compaction all the time:
 	@mkdir -p out
 	$(GO) run ./internal/steady -for $(or $(FOR),20m) -brokers "$(MUSTER_BROKERS)" -out out/steady
 
+.PHONY: fuzz
+fuzz: ## all fuzz targets, FUZZTIME (20s) each; ONLY=pattern for some
+	FUZZTIME=$(or $(FUZZTIME),20s) tools/fuzz.sh $(ONLY)
+
 .PHONY: sbom
 sbom: ## what the module and the KMS adapters are built from, as CycloneDX: out/sbom*.json
 	@mkdir -p out

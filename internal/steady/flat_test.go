@@ -57,6 +57,20 @@ func TestGrowthIsAnError(t *testing.T) {
 	}
 }
 
+// A series with a bound is judged by that, whatever its slope.
+func TestBoundIsAnError(t *testing.T) {
+	for most, fine := range map[float64]bool{mostLogs: true, mostLogs + 1: false} {
+		r := newReport(&config{})
+		for i := range 100 {
+			r.Samples = append(r.Samples, sample{Seconds: float64(i), Logs: most * float64(i) / 99})
+		}
+		r.judge()
+		if err := r.err(); (err == nil) != fine {
+			t.Errorf("up to %v: %v", most, err)
+		}
+	}
+}
+
 // MUSTER_TEST_UPDATE=1 writes the golden file anew; look at it in a browser.
 func TestPlot(t *testing.T) {
 	at, values := times(12, func(i int) float64 { return 30 + float64(i%3) })

@@ -6,7 +6,7 @@
 // One process holds everything of Muster: clients that call at a fixed rate, the owners of two groups with their Pebble stores, and a view. One group
 // keeps all events and is trimmed every half minute; the other keeps the latest of each aggregate. Every few seconds a sample is taken of memory,
 // goroutines, open files, the size of the local store, and lag. At the end a straight line is fitted to the second half of each series; where it
-// rises by more than a tenth of the mean, the command ends with status 1.
+// rises by more than a tenth of the mean, the command ends with status 1. Logs of the stores have a bound instead, since files are kept to be used again.
 //
 // Then everything local is thrown away and made anew from the compacted journals: states and rows have to be those of before, and those that the
 // answers of the clients add up to. Compaction must have removed something, else the run shows nothing and fails as well.
@@ -39,6 +39,7 @@ type config struct {
 	clients  int
 	out      string
 	commit   string
+	again    string // a file of samples that is judged anew; there is no load then
 }
 
 func main() {
@@ -66,6 +67,7 @@ func parse(args []string, out io.Writer) (config, error) {
 	flags.IntVar(&cfg.clients, "clients", 16, "callers, each with one call at a time")
 	flags.StringVar(&cfg.out, "out", "", "where samples and plots go: the beginning of their paths; empty keeps none")
 	flags.StringVar(&cfg.commit, "commit", "", "the commit that runs, for the results")
+	flags.StringVar(&cfg.again, "again", "", "a file of samples: judge and plot these, without a load")
 	if err := flags.Parse(args); err != nil {
 		return config{}, err
 	}
@@ -82,6 +84,13 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	cfg, err := parse(args, out)
 	if err != nil {
 		return err
+	}
+	if cfg.again != "" {
+		r, err := readReport(cfg.again)
+		if err != nil {
+			return err
+		}
+		return r.conclude(cfg.out, out)
 	}
 	brokers := kafkatest.Split(cfg.brokers)
 	if len(brokers) == 0 {
@@ -102,7 +111,7 @@ func steady(ctx context.Context, cfg *config, brokers []string, out io.Writer) e
 	if err != nil {
 		return err
 	}
-	defer w.close()
+	defer w.close(ctx)
 	if err := w.open(ctx); err != nil {
 		return err
 	}
@@ -114,7 +123,5 @@ func steady(ctx context.Context, cfg *config, brokers []string, out io.Writer) e
 	if err != nil {
 		return err
 	}
-	r.judge()
-	r.print(out)
-	return errors.Join(r.write(cfg.out), r.err())
+	return r.conclude(cfg.out, out)
 }

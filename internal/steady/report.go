@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -31,6 +32,29 @@ func newReport(cfg *config) *report {
 	}
 }
 
+func readReport(path string) (*report, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	r := &report{}
+	if err := json.Unmarshal(text, r); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(r.Samples) < 8 {
+		return nil, fmt.Errorf("%s has %d samples; at least eight are needed", path, len(r.Samples))
+	}
+	r.Fits = map[string]fit{}
+	return r, nil
+}
+
+// conclude judges, tells and writes.
+func (r *report) conclude(path string, out io.Writer) error {
+	r.judge()
+	r.print(out)
+	return errors.Join(r.write(path), r.err())
+}
+
 // column gives the times and the values of one series.
 func (r *report) column(s *series) (times, values []float64) {
 	for i := range r.Samples {
@@ -44,7 +68,12 @@ func (r *report) judge() {
 	for i := range all {
 		times, values := r.column(&all[i])
 		f := fitted(times, values, all[i].floor)
-		f.Flat = f.Flat || all[i].floor < 0
+		switch {
+		case all[i].most > 0:
+			f.Bound, f.Flat = all[i].most, slices.Max(values) <= all[i].most
+		case all[i].floor < 0:
+			f.Flat = true
+		}
 		r.Fits[all[i].name] = f
 	}
 }
@@ -66,6 +95,8 @@ func (r *report) print(out io.Writer) {
 	for i := range all {
 		f, verdict := r.Fits[all[i].name], "flat"
 		switch {
+		case all[i].most > 0 && f.Flat:
+			verdict = "never above its bound"
 		case all[i].floor < 0:
 			verdict = "not judged"
 		case !f.Flat:

@@ -38,22 +38,25 @@ type series struct {
 	unit  string
 	floor float64 // what it may rise by in any case; below zero: it is shown and not judged
 	of    func(*sample) float64
+	most  float64 // above zero: what it may never be above, instead of a slope
 }
 
+// Logs are kept to be used again, and there are as many as were ever needed at once: seven, because a write buffer begins at 256 KiB and doubles up to its
+// size, 16 MiB of the two stores of states and 4 of the view, before the first one is written out. The small ones give way to large ones one after the other.
+const mostLogs = 8 * (16 + 16 + 4) // MiB
+
 var all = []series{
-	{"resident", "Memory of the process, with clients", "MiB", 8, func(s *sample) float64 { return s.Resident }},
-	{"heap", "Go heap in use", "MiB", 4, func(s *sample) float64 { return s.Heap }},
-	{"live", "Go heap that the last collection left", "MiB", 4, func(s *sample) float64 { return s.Live }},
-	{"goroutines", "Goroutines", "goroutines", 5, func(s *sample) float64 { return s.Goroutines }},
-	{"files", "Open file handles", "handles", 5, func(s *sample) float64 { return s.Files }},
-	{"tables", "Pebble's tables on disk, states and view", "MiB", 4, func(s *sample) float64 { return s.Tables }},
-	// Logs are kept to be used again. How many there are is as many as were ever needed at once, so that a stall of the machine adds some for good: one
-	// of 16 MiB for each store here.
-	{"logs", "Pebble's logs on disk, states and view", "MiB", 32, func(s *sample) float64 { return s.Logs }},
-	{"lag", "Commands not taken in yet", "commands", 50, func(s *sample) float64 { return s.Lag }},
-	{"behind", "Events the view has not applied yet", "events", 50, func(s *sample) float64 { return s.Behind }},
-	{"calls", "Calls answered", "calls/s", -1, func(s *sample) float64 { return s.Calls }},
-	{"journals", "Journals on the broker", "MiB", -1, func(s *sample) float64 { return s.Journals }},
+	{"resident", "Memory of the process, with clients", "MiB", 8, func(s *sample) float64 { return s.Resident }, 0},
+	{"heap", "Go heap in use", "MiB", 4, func(s *sample) float64 { return s.Heap }, 0},
+	{"live", "Go heap that the last collection left", "MiB", 4, func(s *sample) float64 { return s.Live }, 0},
+	{"goroutines", "Goroutines", "goroutines", 5, func(s *sample) float64 { return s.Goroutines }, 0},
+	{"files", "Open file handles", "handles", 5, func(s *sample) float64 { return s.Files }, 0},
+	{"tables", "Pebble's tables on disk, states and view", "MiB", 4, func(s *sample) float64 { return s.Tables }, 0},
+	{name: "logs", title: "Pebble's logs on disk, states and view", unit: "MiB", most: mostLogs, of: func(s *sample) float64 { return s.Logs }},
+	{"lag", "Commands not taken in yet", "commands", 50, func(s *sample) float64 { return s.Lag }, 0},
+	{"behind", "Events the view has not applied yet", "events", 50, func(s *sample) float64 { return s.Behind }, 0},
+	{"calls", "Calls answered", "calls/s", -1, func(s *sample) float64 { return s.Calls }, 0},
+	{"journals", "Journals on the broker", "MiB", -1, func(s *sample) float64 { return s.Journals }, 0},
 }
 
 const mebi = 1 << 20

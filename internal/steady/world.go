@@ -98,9 +98,9 @@ func (w *world) end() error {
 }
 
 // close ends what still runs and removes the topics. It is for the way out, where there is another error to tell, or none.
-func (w *world) close() {
+func (w *world) close(ctx context.Context) {
 	_ = w.end()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	topics, err := w.admin.ListTopics(ctx)
 	if err == nil {
