@@ -98,3 +98,16 @@ func TestViolationsAreFound(t *testing.T) {
 		})
 	}
 }
+
+// Violations are counted by invariant, also those that are not spelt out.
+func TestViolationsAreCounted(t *testing.T) {
+	calls, j := world()
+	for i := range 50 {
+		j.Events[0] = append(j.Events[0], event("a", "c5", uint64(5+i), 0, 1)) // the same command once more
+	}
+	j.Events[0] = append(j.Events[0], event("b", "c8", 3, 0, 1), event("b", "c7", 5, 0, 1))
+	violations, err := (&history.Record{Calls: calls, Journal: j}).Count(history.Contract{})
+	if err == nil || len(violations) != 2 || violations["I2"] != 1 || violations["I3"] != 2 {
+		t.Errorf("%v, %v", violations, err)
+	}
+}

@@ -40,12 +40,13 @@ const (
 	drainLimit = 45 * time.Second // for an instance to end in order
 )
 
-// follow carries out what a schedule says until ctx ends, one step after another. What it has begun it brings to an end.
-func (j *injector) follow(ctx context.Context, s *schedule) {
+// follow carries out what a schedule says, one step after another. Once over is done it begins no other, and brings the one in hand to its end; where
+// ctx ends that one is cut short.
+func (j *injector) follow(ctx, over context.Context, s *schedule) {
 	for {
 		next := s.next()
 		select {
-		case <-ctx.Done():
+		case <-over.Done():
 			return
 		case <-time.After(next.pause):
 		}

@@ -40,7 +40,7 @@ func parse(args []string, errs io.Writer) (options, error) {
 	flags.IntVar(&o.partitions, "partitions", 6, "partitions of the group")
 	flags.IntVar(&o.callers, "callers", 4, "goroutines that call, for each partition")
 	flags.IntVar(&o.rate, "rate", 300, "calls a second, of all callers together, at most")
-	flags.DurationVar(&o.lasts, "for", 2*time.Minute, "how long faults go on")
+	flags.DurationVar(&o.lasts, "for", 2*time.Minute, "for how long faults are begun; the last ones are brought to their end")
 	flags.StringVar(&faults, "faults", "kill,stop,broker,net,disk", "classes of faults; one with a question mark behind it is left out where it cannot be done")
 	flags.Uint64Var(&o.seed, "seed", 0, "of the workload and of the schedule of faults; 0: a random one, which is printed")
 	flags.DurationVar(&o.stall, "stall", time.Minute, "the longest a caller may be without an answer")

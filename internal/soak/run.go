@@ -148,15 +148,15 @@ func interrupted(ctx context.Context) error {
 
 // harass carries out faults for the time asked for.
 func (r *run) harass(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, r.lasts)
+	over, cancel := context.WithTimeout(ctx, r.lasts)
 	defer cancel()
 	var hands sync.WaitGroup
 	for _, h := range []hand{handInstances, handBrokers} {
 		if s := newSchedule(r.seed, h, r.chosen, r.brokers, r.instances); s != nil {
-			hands.Go(func() { r.injector.follow(ctx, s) })
+			hands.Go(func() { r.injector.follow(ctx, over, s) })
 		}
 	}
-	<-ctx.Done()
+	<-over.Done()
 	hands.Wait() // each brings to an end what it has begun
 }
 
