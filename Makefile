@@ -58,13 +58,42 @@ bench: ## all benchmarks on an embedded broker, into out/bench.json; on real Kaf
 mutants: ## plant known defects, one at a time, and see each one found by a test: internal/mutant
 	$(GO) run ./internal/mutant/gate
 
+.PHONY: sim
+sim: ## the whole system under SEEDS random plans of faults: internal/sim
+	$(GO) test ./internal/sim -run TestSeeds -count=1 -timeout 0 -v -seeds $(SEEDS)
+
 .PHONY: soak
 soak: ## break three brokers and three instances for two minutes in every way there is, then check the history; needs root, Java 17 and Maven: internal/soak
 	$(GO) run ./internal/soak -brokers 3 -instances 3 -for 2m -faults kill,stop,broker,net,disk
 
-.PHONY: sim
-sim: ## the whole system under SEEDS random plans of faults: internal/sim
-	$(GO) test ./internal/sim -run TestSeeds -count=1 -timeout 0 -v -seeds $(SEEDS)
+.PHONY: steady
+steady: ## 20 minutes of steady load on real Kafka with compaction all the time: nothing may grow; FOR=2m for less
+	@mkdir -p out
+	$(GO) run ./internal/steady -for $(or $(FOR),20m) -brokers "$(MUSTER_BROKERS)" -out out/steady
+
+.PHONY: fuzz
+fuzz: ## all fuzz targets, FUZZTIME (20s) each; ONLY=pattern for some
+	FUZZTIME=$(or $(FUZZTIME),20s) tools/fuzz.sh $(ONLY)
+
+.PHONY: sbom
+sbom: ## what the module and the KMS adapters are built from, as CycloneDX: out/sbom*.json
+	@mkdir -p out
+	$(GO) run ./internal/sbom -o out/sbom.json
+	@for module in kms/*/; do name=$$(basename $$module); (set -x; $(GO) run ./internal/sbom -dir $$module -o out/sbom-$$name.json) || exit 1; done
+
+.PHONY: verified
+verified: ## the code of all modules is what go.sum says
+	$(GO) mod verify
+	@for module in kms/*/; do echo "$$module"; (cd "$$module" && $(GO) mod verify) || exit 1; done
+
+# The second build has another directory and an empty cache: it has nothing of the first one.
+.PHONY: reproducible
+reproducible: ## build the bank twice, from two directories: the same bytes
+	@set -e; dir=$$(mktemp -d); trap 'chmod -R u+w '$$dir'; rm -rf '$$dir EXIT; \
+	$(GO) build -trimpath -buildvcs=false -o $$dir/first ./examples/bank; \
+	mkdir $$dir/again; git ls-files -z | tar --null -T - -cf - | tar -xf - -C $$dir/again; \
+	(cd $$dir/again && GOCACHE=$$dir/cache $(GO) build -trimpath -buildvcs=false -o $$dir/second ./examples/bank); \
+	sha256sum $$dir/first $$dir/second | cut -d ' ' -f 1; cmp $$dir/first $$dir/second
 
 .PHONY: bench-peers
 bench-peers: ## Muster beside Kafka Streams on real brokers: at MUSTER_BROKERS, or what `make kafka` started; needs Java 17 and Maven

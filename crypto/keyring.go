@@ -7,6 +7,8 @@ import (
 	"hash/maphash"
 	"sync/atomic"
 	"time"
+
+	"github.com/seed-3eec0498/muster/internal/mutant"
 )
 
 // keyring holds opened data keys. What is asked for often costs one look into a map; everything else is asked of the key store, each thing once
@@ -286,6 +288,9 @@ func (r *keyring) unwrap(ctx context.Context, e Entry) (*openKey, error) {
 
 // heard acts on what happened in the key store.
 func (r *keyring) heard(c KeyChange) {
+	if mutant.ErasedStillOpens && (c.Destroy != nil || c.Entry.State == EntryDestroyed) {
+		return
+	}
 	if c.Destroy != nil {
 		for _, id := range c.Destroy.Keys {
 			r.gone.destroy(id)

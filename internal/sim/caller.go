@@ -98,7 +98,7 @@ func (w *world) ask(ctx context.Context, p *process, o Operation) {
 			return
 		}
 	}
-	w.fault("query %s of %s was never answered", o.ID, p.name)
+	w.fault("I10: query %s of %s was never answered", o.ID, p.name)
 }
 
 // client gives that of a caller's life of now, or nil where it is being started again.

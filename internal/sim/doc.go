@@ -31,6 +31,9 @@
 // TestCommandsWaitInOrderAndTakeEffectOnce (retries and takeovers); in package journal TestWindowModel (the ids that are remembered); in packages projector,
 // crypto and mustertest views, keys and key stores. Where they wait for anything they do so in virtual time (testing/synctest).
 //
+// Planted bugs show that a run finds anything at all: with -tags mutant,mutant_no_dedup or -tags mutant,mutant_state_before_commit, see package mutant,
+// the first seed fails.
+//
 // Timeouts are a twentieth of the defaults, times -slow. A machine that is too busy for them has members of the groups come and go all the time,
 // and comes to rest late; that is no fault of the system, hence -slow is 3 where nobody says otherwise.
 package sim

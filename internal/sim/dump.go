@@ -118,18 +118,19 @@ func letters(ctx context.Context, from *service.DeadLetters) (all []muster.DeadL
 func (w *world) views(ctx context.Context) ([]history.View, error) {
 	ctx, cancel := context.WithTimeout(ctx, w.settings.Within)
 	defer cancel()
-	for {
-		err := error(nil)
-		if l := w.process(projection).current(); l != nil {
-			var v history.View
-			if v, err = w.view(ctx, l); err == nil {
-				return []history.View{v}, nil
-			}
+	var v history.View
+	err := persist(ctx, func() (err error) {
+		l := w.process(projection).current()
+		if l == nil {
+			return errDown
 		}
-		if !pause(ctx, retryPause) {
-			return nil, fmt.Errorf("the view cannot be read: %w", err)
-		}
+		v, err = w.view(ctx, l)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the view cannot be read: %w", err)
 	}
+	return []history.View{v}, nil
 }
 
 // view reads all rows of the view and how far they are.

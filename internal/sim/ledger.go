@@ -77,7 +77,7 @@ func newLedger(partitions int) *ledger {
 		case in.Refuse: // what was emitted goes with it
 			return receipt{}, muster.Errorf(muster.FailedPrecondition, "refused as it was asked to be")
 		case in.Panic:
-			panic("a defect of the handler, as it was asked for")
+			panic("a defect of the handler, as it was asked for") //nolint:forbidigo // what becomes of such a command is tried, too
 		}
 		return receipt{mark, *r.State()}, nil
 	})

@@ -2,7 +2,7 @@ package sim
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
@@ -18,22 +18,8 @@ func (w *world) rest(ctx context.Context) {
 		if p.name == newcomer {
 			continue
 		}
-		for {
-			l := p.current()
-			if l != nil {
-				err := l.AwaitReady(ctx)
-				if err == nil {
-					break
-				}
-				if ctx.Err() != nil {
-					w.fault("I10: %s does not serve: %v", p.name, err)
-					break
-				}
-			}
-			if !pause(ctx, retryPause) {
-				w.fault("I10: %s does not start", p.name)
-				break
-			}
+		if err := persist(ctx, func() error { return p.serves(ctx) }); err != nil {
+			w.fault("I10: %s does not serve: %v", p.name, err)
 		}
 	}
 	for {
@@ -47,10 +33,29 @@ func (w *world) rest(ctx context.Context) {
 			break
 		}
 	}
-	if err := w.caughtUp(ctx); err != nil {
+	if err := persist(ctx, func() error { return w.caughtUp(ctx) }); err != nil {
 		w.fault("I10: %s: %v", viewName, err)
 	}
 }
+
+// persist tries until there is no error, or ctx has ended; then it gives the last one.
+func persist(ctx context.Context, try func() error) error {
+	for {
+		err := try()
+		if err == nil || !pause(ctx, retryPause) {
+			return err
+		}
+	}
+}
+
+func (p *process) serves(ctx context.Context) error {
+	if l := p.current(); l != nil {
+		return l.AwaitReady(ctx)
+	}
+	return errDown
+}
+
+var errDown = errors.New("it has not started")
 
 // behind is how many commands the owners have not finished.
 func (w *world) behind(ctx context.Context) (int64, error) {
@@ -99,7 +104,7 @@ func (w *world) caughtUp(ctx context.Context) error {
 	}
 	l := w.process(projection).current()
 	if l == nil {
-		return fmt.Errorf("%s is down", projection)
+		return errDown
 	}
 	for _, events := range journal.Events {
 		if len(events) > 0 {
