@@ -27,12 +27,15 @@ var (
 	projection = "views-0"
 )
 
-// NewPlan draws a plan from a seed: so many faults among so many operations.
+// NewPlan draws a plan from a seed: so many faults among so many operations. One of them is the crash of an owner.
 func NewPlan(seed uint64, faults, operations int) Plan {
 	rng := rand.New(rand.NewPCG(seed, 0x706c616e))
 	plan := make(Plan, 0, faults)
-	for range faults {
+	for n := range faults {
 		f := draw(rng)
+		if n == faults-1 {
+			f = crash(rng, owners)
+		}
 		f.At = operations/20 + rng.IntN(max(operations*8/10, 1))
 		plan = append(plan, f)
 	}
@@ -60,7 +63,7 @@ func draw(rng *rand.Rand) Fault {
 	case Leaders, Coordinators:
 		f.Target = ""
 	case Crash:
-		f.Target, f.Keep, f.For = pick(rng, everybodyOwning()), pick(rng, []int{0, 50, 100}), between(rng, time.Millisecond, 2*session)
+		return crash(rng, everybodyOwning())
 	case Stop:
 		f.Target, f.For = pick(rng, everybodyOwning()), between(rng, time.Millisecond, session)
 	case Storm:
@@ -72,6 +75,10 @@ func draw(rng *rand.Rand) Fault {
 		f.By = pick(rng, []time.Duration{-time.Hour, time.Hour, -5 * time.Second, 5 * time.Second, -time.Second, time.Second})
 	}
 	return f
+}
+
+func crash(rng *rand.Rand, among []string) Fault {
+	return Fault{Kind: Crash, Target: pick(rng, among), Keep: pick(rng, []int{0, 50, 100}), For: between(rng, time.Millisecond, 2*session)}
 }
 
 // kinds has each kind as often as it is drawn.

@@ -2,6 +2,7 @@ package sim_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/seed-3eec0498/muster/internal/sim"
@@ -31,11 +32,12 @@ func TestPlanOfTheFirstSeed(t *testing.T) {
 	const want = `  0  at 34: delay owner-0 3 of SyncGroup by 457ms
   1  at 106: crash owner-0, 100 % of what was not synced stays, back after 803ms
   2  at 111: crash owner-1, 100 % of what was not synced stays, back after 813ms
-  3  at 140: lose owner-0 3 answers to Produce, not carried out
-  4  at 147: freeze owner-0 for 87ms
-  5  at 201: mute owner-0 answers to EndTxn for 1.252s, not carried out
+  3  at 137: crash owner-1, 50 % of what was not synced stays, back after 913ms
+  4  at 140: lose owner-0 3 answers to Produce, not carried out
+  5  at 147: freeze owner-0 for 87ms
+  6  at 201: mute owner-0 answers to EndTxn for 1.252s, not carried out
 `
-	if got := sim.NewPlan(1, 6, 240).String(); got != want {
+	if got := sim.NewPlan(1, 7, 240).String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
@@ -44,17 +46,23 @@ func TestPlanOfTheFirstSeed(t *testing.T) {
 func TestPlansHaveEverything(t *testing.T) {
 	drawn := map[sim.Kind]int{}
 	for seed := range uint64(200) {
-		before := 0
+		before, crashes := 0, 0
 		for _, f := range sim.NewPlan(seed, 10, 300) {
 			drawn[f.Kind]++
 			if f.At < before || f.At >= 300 {
 				t.Errorf("seed %d: %v comes after operation %d, of 300", seed, f, before)
 			}
 			before = f.At
+			if f.Kind == sim.Crash && strings.HasPrefix(f.Target, "owner-") {
+				crashes++
+			}
 			brokers := f.Kind == sim.Code || f.Kind == sim.Leaders || f.Kind == sim.Coordinators
 			if brokers != (f.Target == "") || f.Kind == sim.Code && f.Err == nil {
 				t.Errorf("seed %d: %+v", seed, f)
 			}
+		}
+		if crashes == 0 {
+			t.Errorf("seed %d: no owner crashes", seed)
 		}
 	}
 	for _, kind := range []sim.Kind{
@@ -76,6 +84,9 @@ func TestWorkloadsHaveEverything(t *testing.T) {
 				all++
 				if before, known := first[o.ID]; known {
 					repeated++
+					if o.Events == 0 {
+						t.Errorf("seed %d: %+v is repeated; no answer of such a one outlives a store", seed, o)
+					}
 					if before != o {
 						t.Errorf("seed %d: %+v was %+v before", seed, o, before)
 					}

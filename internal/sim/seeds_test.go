@@ -23,7 +23,7 @@ var (
 	from       = flag.Uint64("from", 1, "the first of them")
 	only       = flag.Uint64("seed", 0, "run this seed only, with the plan that it gives")
 	numbers    = flag.String("faults", "", "with -seed: carry out these faults of the plan only, by their numbers, separated by commas; none for none")
-	count      = flag.Int("plan", 6, "how many faults a plan has")
+	count      = flag.Int("plan", 7, "how many faults a plan has")
 	operations = flag.Int("operations", 60, "how many operations each client does")
 	beside     = flag.Int("beside", 8, "how many seeds run beside each other; they wait most of the time")
 	reruns     = flag.Int("shrink", 16, "how many runs may be made to shorten the plan of a seed that fails; 0 for none")
