@@ -283,7 +283,7 @@ func (r *keyring) unwrap(ctx context.Context, e Entry) (*openKey, error) {
 	}
 	r.stats.unwraps.Add(1)
 	r.cfg.Observe.unwrapped(r.cfg.Now().Sub(begin))
-	return &openKey{dek: d, subject: e.Subject, life: e.Life, loaded: r.clock()}, nil
+	return &openKey{dek: *d, subject: e.Subject, life: e.Life, loaded: r.clock()}, nil
 }
 
 // heard acts on what happened in the key store.
