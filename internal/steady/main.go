@@ -15,6 +15,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -90,6 +91,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		if err != nil {
 			return err
 		}
+		r.Commit = cmp.Or(cfg.commit, r.Commit)
 		return r.conclude(cfg.out, out)
 	}
 	brokers := kafkatest.Split(cfg.brokers)
