@@ -77,7 +77,7 @@ func Trace(parent, state string) CallOption {
 // ReceiptTo fills r when the call has ended with an answer.
 func ReceiptTo(r *Receipt) CallOption { return func(o *outgoing) { o.receipt = r } }
 
-// WaitFor makes a call return only when the read model has applied what the command wrote.
+// WaitFor makes a call return only when the read model has applied what the command wrote. Give it once for each read model that is waited for.
 func WaitFor(view Awaited) CallOption { return func(o *outgoing) { o.waits = append(o.waits, view) } }
 
 // Call sends the command to the aggregate with the given id and waits for its outcome. A nil error means that its events are committed.

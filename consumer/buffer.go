@@ -21,11 +21,25 @@ func wireSize(r *kgo.Record) int {
 //
 //	records = sum of len(chunks) - first
 type buffer struct {
-	chunks  [][]*kgo.Record
+	chunks  []chunk
 	first   int // place of the oldest record in chunks[0]
 	records int
 	wire    int // sum of wireSize
 	memory  int // wire plus the overhead of each record
+}
+
+// chunk is what one fetch brought.
+type chunk struct {
+	records []*kgo.Record
+	sizes   []size // of each record, which is not looked at again for it: it has long left the processor's cache
+}
+
+// size is what a record counts.
+type size struct{ wire, memory int32 }
+
+func sizeOf(r *kgo.Record) size {
+	wire := wireSize(r)
+	return size{int32(wire), int32(wire + recordOverhead + headerOverhead*len(r.Headers))}
 }
 
 // add appends records; it keeps the slice.
@@ -33,29 +47,27 @@ func (b *buffer) add(records []*kgo.Record) {
 	if len(records) == 0 {
 		return
 	}
-	b.chunks = append(b.chunks, records)
-	b.records += len(records)
-	for _, r := range records {
-		b.count(r, 1)
+	c := chunk{records, make([]size, len(records))}
+	for i, r := range records {
+		c.sizes[i] = sizeOf(r)
+		b.wire += int(c.sizes[i].wire)
+		b.memory += int(c.sizes[i].memory)
 	}
-}
-
-func (b *buffer) count(r *kgo.Record, sign int) {
-	wire := wireSize(r)
-	b.wire += sign * wire
-	b.memory += sign * (wire + recordOverhead + headerOverhead*len(r.Headers))
+	b.chunks = append(b.chunks, c)
+	b.records += len(records)
 }
 
 // drop forgets the n oldest records.
 func (b *buffer) drop(n int) {
 	for range n {
-		chunk := b.chunks[0]
-		b.count(chunk[b.first], -1)
-		chunk[b.first] = nil
+		oldest := &b.chunks[0]
+		b.wire -= int(oldest.sizes[b.first].wire)
+		b.memory -= int(oldest.sizes[b.first].memory)
+		oldest.records[b.first] = nil
 		b.first++
 		b.records--
-		if b.first == len(chunk) {
-			b.chunks[0], b.chunks, b.first = nil, b.chunks[1:], 0
+		if b.first == len(oldest.records) {
+			b.chunks[0], b.chunks, b.first = chunk{}, b.chunks[1:], 0
 		}
 	}
 	if b.records == 0 {
@@ -76,11 +88,11 @@ func (r *reader) peek() *kgo.Record {
 	if r.chunk == len(r.b.chunks) {
 		return nil
 	}
-	return r.b.chunks[r.chunk][r.at]
+	return r.b.chunks[r.chunk].records[r.at]
 }
 
 func (r *reader) step() {
-	if r.at++; r.at == len(r.b.chunks[r.chunk]) {
+	if r.at++; r.at == len(r.b.chunks[r.chunk].records) {
 		r.chunk, r.at = r.chunk+1, 0
 	}
 }

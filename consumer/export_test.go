@@ -80,3 +80,19 @@ func LanesAfter(count int, leaders ...map[int32]int32) map[int32]int {
 	}
 	return l.byPart
 }
+
+// Spares is exported for its test.
+type Spares struct{ *spares }
+
+// NewSpares gives memory of nobody yet.
+func NewSpares() Spares { return Spares{&spares{}} }
+
+// Held gives how many bytes are kept.
+func (s Spares) Held() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.held
+}
+
+// Spared gives how many bytes are kept of what was read.
+func (f *Feeds) Spared() int { return Spares{f.spares}.Held() }

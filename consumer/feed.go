@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -56,9 +57,12 @@ type tap struct {
 
 	faultSince, lastFault time.Time // of errors of its fetches, see troubledLocked
 
-	events []muster.Event // of the delivery that is out; used again for the next one, by the reader's goroutine alone
-	bad    map[int]error
-	marks  []TrimmedAt
+	// Of the delivery that is out; used again for the next one, by the reader's goroutine alone.
+	records []*kgo.Record
+	before  []*kgo.Record // of the delivery before, until they are recycled
+	events  []muster.Event
+	bad     map[int]error
+	marks   []TrimmedAt
 }
 
 const (
@@ -67,12 +71,14 @@ const (
 )
 
 // Next blocks until there is something, ctx ends, or the feed fails for good: [ErrDataLoss], [ErrRecreated], or the end of the [Feeds]. What
-// it gave before is done with when it is called again: the events lie in the same memory, though their payloads do not.
+// it gave before is done with when it is called again: events, payloads and answers lie in memory that is used again. The texts and the users' headers
+// of an event do not.
 func (f *Feed) Next(ctx context.Context) ([]Portion, error) {
 	idle := time.NewTimer(stallInterval)
 	defer idle.Stop()
 	for again := stallInterval; ; {
 		found, err := f.gather()
+		f.recycle()
 		if err != nil {
 			return nil, err
 		}
@@ -94,8 +100,7 @@ func (f *Feed) Next(ctx context.Context) ([]Portion, error) {
 // delivery is what a feed has found, before it is decoded.
 type delivery []struct {
 	Portion
-	tap     *tap
-	records []*kgo.Record
+	tap *tap
 }
 
 // gather takes the records of the next delivery, and drops those of the one before.
@@ -105,30 +110,40 @@ func (f *Feed) gather() (found delivery, err error) {
 	for _, t := range f.taps {
 		t.doneLocked()
 	}
-	left, bytes := deliveryRecords, deliveryBytes
+	left, room := deliveryRecords, deliveryBytes
 	for i := range f.taps {
 		t := f.taps[(f.turn+i)%len(f.taps)]
-		taken, wire := t.takeLocked(left, bytes)
+		wire := t.takeLocked(left, room)
 		next := t.next
-		if len(taken) < t.buffer.records {
-			next = behind(taken, t.given)
+		if len(t.records) < t.buffer.records {
+			next = behind(t.records, t.given)
 		}
 		if next == t.given {
 			continue
 		}
 		t.given = next
-		left, bytes = left-len(taken), bytes-wire
+		left, room = left-len(t.records), room-wire
 		found = append(found, struct {
 			Portion
-			tap     *tap
-			records []*kgo.Record
-		}{Portion{Source: t.source, Group: t.group, Next: next, High: t.high}, t, taken})
+			tap *tap
+		}{Portion{Source: t.source, Group: t.group, Next: next, High: t.high}, t})
 	}
 	f.turn++
 	if len(found) == 0 {
 		err = f.failure
 	}
 	return found, err
+}
+
+// recycle gives the memory of the records of the delivery before back to the client. It is not done under the lock: there are many.
+func (f *Feed) recycle() {
+	for _, t := range f.taps {
+		for _, r := range t.before {
+			r.Recycle()
+		}
+		clear(t.before)
+		t.before = t.before[:0]
+	}
 }
 
 // behind gives the offset behind the last of the records, or otherwise.
@@ -140,18 +155,19 @@ func behind(records []*kgo.Record, otherwise int64) int64 {
 }
 
 // takeLocked gives the oldest records, so many at most, and counts them as in hand.
-func (t *tap) takeLocked(records, bytes int) (taken []*kgo.Record, wire int) {
+func (t *tap) takeLocked(records, bytes int) (wire int) {
 	at := t.buffer.reader()
 	for n := min(records, t.buffer.records); t.hand < n && wire < bytes; t.hand++ {
 		r := at.peek()
-		taken, wire = append(taken, r), wire+len(r.Value)
+		t.records, wire = append(t.records, r), wire+len(r.Value)
 		at.step()
 	}
-	return taken, wire
+	return wire
 }
 
 // doneLocked forgets what is in hand, and lets kgo fetch again where it was paused and there is room.
 func (t *tap) doneLocked() {
+	t.records, t.before = t.before, t.records
 	if t.hand == 0 {
 		return
 	}
@@ -218,7 +234,7 @@ func (d delivery) decode() []Portion {
 	for i := range d {
 		t := d[i].tap
 		t.events, t.bad, t.marks = t.events[:0], nil, nil
-		for _, r := range d[i].records {
+		for _, r := range t.records {
 			t.decode(r)
 		}
 		all[i] = d[i].Portion
@@ -228,14 +244,21 @@ func (d delivery) decode() []Portion {
 }
 
 func (t *tap) decode(r *kgo.Record) {
-	event, err := kafka.DecodeEvent(r, t.group)
+	t.events = append(t.events, muster.Event{})
+	event := &t.events[len(t.events)-1]
+	err := kafka.DecodeEventTo(event, r, t.group)
 	if stood := standIn(r); stood != nil {
 		err = stood
 	}
+	if err == nil {
+		for i := range event.Headers { // functions keep the meta of an event, and with it these
+			event.Headers[i].Value = bytes.Clone(event.Headers[i].Value)
+		}
+		return
+	}
+	t.events = t.events[:len(t.events)-1]
 	at := muster.Position{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}
 	switch {
-	case err == nil:
-		t.events = append(t.events, event)
 	case errors.Is(err, kafka.ErrTombstone): // or a mark of trimming
 		mark, err := kafka.DecodeTrimMark(r, t.group)
 		if err != nil {

@@ -85,6 +85,7 @@ type Feeds struct {
 	log    *slog.Logger
 	client *kgo.Client
 	adm    *kadm.Client
+	spares *spares                  // the client's
 	groups map[string]*muster.Group // by journal topic; read-only
 
 	mu      sync.Mutex         // guards what follows, and the fields of taps and feeds that say so
@@ -114,6 +115,7 @@ func OpenFeeds(ctx context.Context, config FeedsConfig) (*Feeds, error) {
 	if err := config.Validate(); err != nil {
 		return nil, err
 	}
+	again := &spares{}
 	client, err := config.Kafka.Client(
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // see fault
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
@@ -122,13 +124,14 @@ func OpenFeeds(ctx context.Context, config FeedsConfig) (*Feeds, error) {
 		kgo.FetchMaxBytes(fetchBytes),
 		kgo.FetchMaxPartitionBytes(fetchPartitionBytes/2),
 		kgo.MetadataMinAge(metadataAge),
+		kgo.WithPools(again),
 	)
 	if err != nil {
 		return nil, err
 	}
 	ctx, end := context.WithCancel(context.WithoutCancel(ctx))
 	f := &Feeds{
-		config: config, log: orDiscard(config.Logger), client: client, adm: kadm.NewClient(client), groups: map[string]*muster.Group{},
+		config: config, log: orDiscard(config.Logger), client: client, spares: again, adm: kadm.NewClient(client), groups: map[string]*muster.Group{},
 		taken: map[Source]*Feed{}, taps: map[Source]*tap{}, remade: map[string]bool{}, kick: func() {}, room: make(chan struct{}, 1), end: end, done: make(chan struct{}),
 	}
 	for _, g := range config.Groups {

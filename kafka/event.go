@@ -47,47 +47,51 @@ func (s *Slab) EventOf(g *muster.Group, e *muster.Event, topic string) *kgo.Reco
 // DecodeEvent reads a record of the journal of g. A null value is [ErrTombstone], and so is a mark of trimming; a record without muster-format
 // is [ErrForeign]; both are to be passed over. Any other error is a DataLoss [muster.Error] that names topic, partition and offset: the toolkit wrote the
 // record, or claims to have, and it cannot be read. Payload, Answer and the values of user headers share memory with r.
-func DecodeEvent(r *kgo.Record, g *muster.Group) (muster.Event, error) {
+func DecodeEvent(r *kgo.Record, g *muster.Group) (e muster.Event, err error) {
+	if err = DecodeEventTo(&e, r, g); err != nil {
+		return muster.Event{}, err
+	}
+	return e, nil
+}
+
+// DecodeEventTo is [DecodeEvent] into an event that is there already, which is large to copy. After an error nothing of it counts.
+func DecodeEventTo(e *muster.Event, r *kgo.Record, g *muster.Group) error {
 	if r.Value == nil {
-		return muster.Event{}, fmt.Errorf("%v: %w", positionOf(r), ErrTombstone)
+		return fmt.Errorf("%v: %w", positionOf(r), ErrTombstone)
 	}
 	var h heads
 	h.read(r.Headers)
 	if h.format == nil && string(r.Key) == trimKey {
-		return muster.Event{}, fmt.Errorf("%v: a mark of trimming: %w", positionOf(r), ErrTombstone)
+		return fmt.Errorf("%v: a mark of trimming: %w", positionOf(r), ErrTombstone)
 	}
 	if h.format == nil {
-		return muster.Event{}, fmt.Errorf("%v: no muster-format header: %w", positionOf(r), ErrForeign)
+		return fmt.Errorf("%v: no muster-format header: %w", positionOf(r), ErrForeign)
 	}
 	if string(h.format) != formatOne {
-		return muster.Event{}, malformed(positionOf(r), "muster-format %s; this build reads %s, so a newer one is needed", quoted(h.format), formatOne)
+		return malformed(positionOf(r), "muster-format %s; this build reads %s, so a newer one is needed", quoted(h.format), formatOne)
 	}
 	begins := bytes.Equal(h.correlation, h.causation) // of the first command of a conversation: both are its id
 	if begins {
 		h.correlation = nil
 	}
 	all := textsOf(h.subject, h.id, h.kind, h.correlation, h.causation, h.schema, h.traceParent, h.traceState)
-	e := muster.Event{
-		Meta: muster.Meta{
-			AggregateID: all.next(h.subject), ID: all.next(h.id), Type: all.next(h.kind),
-			CorrelationID: all.next(h.correlation), CausationID: all.next(h.causation), DataSchema: all.next(h.schema),
-			TraceParent: all.next(h.traceParent), TraceState: all.next(h.traceState),
-			Group: g.Name(), ContentType: h.content(), Headers: h.own(r.Headers),
-			Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
-		},
-		Payload: r.Value,
-		Answer:  h.reply,
-	}
+	*e = muster.Event{}
+	e.AggregateID, e.ID, e.Type = all.next(h.subject), all.next(h.id), all.next(h.kind)
+	e.CorrelationID, e.CausationID, e.DataSchema = all.next(h.correlation), all.next(h.causation), all.next(h.schema)
+	e.TraceParent, e.TraceState = all.next(h.traceParent), all.next(h.traceState)
+	e.Group, e.ContentType, e.Headers = g.Name(), h.content(), h.own(r.Headers)
+	e.Topic, e.Partition, e.Offset = r.Topic, r.Partition, r.Offset
+	e.Payload, e.Answer = r.Value, h.reply
 	if begins {
 		e.CorrelationID = e.CausationID
 	}
-	if fault := h.numbers(&e); fault != "" {
-		return muster.Event{}, malformed(positionOf(r), "%s", fault)
+	if fault := h.numbers(e); fault != "" {
+		return malformed(positionOf(r), "%s", fault)
 	}
 	if fault := h.eventFault(r, g); fault != "" {
-		return muster.Event{}, malformed(positionOf(r), "%s", fault)
+		return malformed(positionOf(r), "%s", fault)
 	}
-	return e, nil
+	return nil
 }
 
 // numbers reads what is no text, and says what is wrong with it, "" when nothing is.

@@ -254,11 +254,39 @@ func (t *texts) next(part []byte) string {
 
 // readTime reads an RFC 3339 time of any zone and precision as UTC in microseconds.
 func readTime(b []byte) (time.Time, bool) {
+	if t, ok := ownTime(b); ok {
+		return t, true
+	}
 	var t time.Time
 	if t.UnmarshalText(b) != nil {
 		return time.Time{}, false
 	}
 	return t.UTC().Truncate(time.Microsecond), true
+}
+
+// ownTime reads a time as the toolkit writes it, 2026-11-21T17:05:04.000000Z, which is several times as fast as reading any. False: let readTime
+// see to it.
+func ownTime(b []byte) (time.Time, bool) {
+	const form = "0000-00-00T00:00:00.000000Z" // a 0 stands for a digit
+	if len(b) != len(form) {
+		return time.Time{}, false
+	}
+	for i, c := range b {
+		if want := form[i]; c != want && (want != '0' || c < '0' || c > '9') {
+			return time.Time{}, false
+		}
+	}
+	number := func(from, to int) (n int) {
+		for _, c := range b[from:to] {
+			n = 10*n + int(c-'0')
+		}
+		return n
+	}
+	month, day, hour, minute, second := number(5, 7), number(8, 10), number(11, 13), number(14, 16), number(17, 19)
+	if month < 1 || month > 12 || day < 1 || day > 28 || hour > 23 || minute > 59 || second > 59 { // the last days of a month are for the other one
+		return time.Time{}, false
+	}
+	return time.Date(number(0, 4), time.Month(month), day, hour, minute, second, 1000*number(20, 26), time.UTC), true
 }
 
 func readUint(b []byte) (uint64, bool) {
@@ -280,8 +308,20 @@ func readFingerprint(b []byte) (uint32, bool) {
 	if len(b) != 8 {
 		return 0, false
 	}
-	n, err := strconv.ParseUint(string(b), 16, 32)
-	return uint32(n), err == nil
+	n := uint32(0)
+	for _, c := range b {
+		switch {
+		case c >= '0' && c <= '9':
+			n = n<<4 | uint32(c-'0')
+		case c >= 'a' && c <= 'f':
+			n = n<<4 | uint32(c-'a'+10)
+		case c >= 'A' && c <= 'F':
+			n = n<<4 | uint32(c-'A'+10)
+		default:
+			return 0, false
+		}
+	}
+	return n, true
 }
 
 func positionOf(r *kgo.Record) muster.Position {

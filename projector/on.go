@@ -1,6 +1,7 @@
 package projector
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -58,6 +59,7 @@ func OnOthers[T any](p Into[T], g *muster.Group, fn func(ctx context.Context, to
 	default:
 		d.reads(g)
 		d.others[g.Name()] = func(ctx context.Context, tx any, _ muster.Codec, ev *muster.Event) error {
+			ev.Payload = bytes.Clone(ev.Payload) // fn may keep it, and the feed uses its memory again
 			return fn(ctx, p.Hand(tx), ev)
 		}
 	}

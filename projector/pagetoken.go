@@ -11,20 +11,42 @@ import (
 
 // place is where a page has ended: behind this row, in the order of keys (of an index: values, then keys), then shards.
 type pagePlace struct {
-	key   string // of an index as in keyRange.entry, from the value on
-	shard int32
+	key        string // of an index as in keyRange.entry, from the value on
+	shard      int32
+	generation int // that the page was of; below 0: not known
+}
+
+// ReasonGeneration is the reason of the error of who goes on behind a page of a generation that has been replaced since, see [PageToken].
+const ReasonGeneration = "generation-changed"
+
+// in tells whether rows of a generation go on behind the place. They are other rows than those of another one: some would be missing, others come
+// twice, in an answer that looks whole.
+func (p *pagePlace) in(view string, generation int) error {
+	switch {
+	case p.generation < 0 || p.generation == generation:
+		return nil
+	case p.generation > generation: // the switch has not come to this instance yet
+		e := muster.Errorf(muster.Unavailable, "view %s: the page before was of generation %d, and generation %d is what this instance serves still; ask again", view, p.generation, generation)
+		e.Reason, e.Retry = ReasonGeneration, true
+		return e
+	}
+	e := muster.Errorf(muster.Aborted, "view %s: the page before was of generation %d, and a rebuild has put generation %d in its place since; begin again with the first page",
+		view, p.generation, generation)
+	e.Reason = ReasonGeneration
+	return e
 }
 
 // A page token, in base64url without padding:
 //
-//	0          1                9               13
-//	+----------+----------------+---------------+- - - - - -
-//	| format 1 | sum u64 BE     | shard u32 BE  | key
+//	0          1                9               13                  17
+//	+----------+----------------+---------------+-------------------+- - - - - -
+//	| format 2 | sum u64 BE     | shard u32 BE  | generation i32 BE | key
 //
-// sum is over the query and the rest, so that a token goes with the query it was made for and no other.
+// sum is over the query and the rest, so that a token goes with the query it was made for and no other. Format 1 had no generation; its tokens are
+// refused as those of another query are.
 const (
-	pageFormat = 1
-	pageHead   = 13
+	pageFormat = 2
+	pageHead   = 17
 )
 
 func (q *Query) sum(p pagePlace) uint64 {
@@ -37,6 +59,7 @@ func (q *Query) sum(p pagePlace) uint64 {
 		b = appendText(b, text)
 	}
 	b = binary.BigEndian.AppendUint32(b, uint32(p.shard))
+	b = binary.BigEndian.AppendUint32(b, uint32(p.generation))
 	_, _ = h.Write(binary.AppendVarint(b, int64(q.Version)))
 	return h.Sum64()
 }
@@ -45,13 +68,14 @@ func (q *Query) sum(p pagePlace) uint64 {
 func (q *Query) token(p pagePlace) string {
 	b := binary.BigEndian.AppendUint64([]byte{pageFormat}, q.sum(p))
 	b = binary.BigEndian.AppendUint32(b, uint32(p.shard))
+	b = binary.BigEndian.AppendUint32(b, uint32(p.generation))
 	return base64.RawURLEncoding.EncodeToString(append(b, p.key...))
 }
 
 // TokenBehind gives the token of the page that begins behind a row of q's page: for whoever makes one page of those of several instances. q is the
-// query as it was asked, with the version that answered.
-func TokenBehind(q Query, row RawRow) string {
-	return q.token(pagePlace{cmp.Or(row.Order, row.Key), row.Shard})
+// query as it was asked, with the version that answered; generation is that of the pages, see [Page].
+func TokenBehind(q Query, generation int, row RawRow) string {
+	return q.token(pagePlace{cmp.Or(row.Order, row.Key), row.Shard, max(generation, -1)})
 }
 
 // place reads the token of a query.
@@ -66,7 +90,7 @@ func (q *Query) place() (pagePlace, error) {
 	if err != nil || len(b) < pageHead || b[0] != pageFormat {
 		return bad()
 	}
-	p := pagePlace{key: string(b[pageHead:]), shard: int32(binary.BigEndian.Uint32(b[9:]))}
+	p := pagePlace{key: string(b[pageHead:]), shard: int32(binary.BigEndian.Uint32(b[9:])), generation: int(int32(binary.BigEndian.Uint32(b[13:])))}
 	if q.sum(p) != binary.BigEndian.Uint64(b[1:]) {
 		return bad()
 	}

@@ -20,7 +20,9 @@ func Reverse() ReadOption { return func(q *Query) { q.Reverse = true } }
 // Limit sets how many rows a page has at most, up to [MaxPageRows]. The default is [DefaultPageRows]. [View.All] reads pages of that size to the end.
 func Limit(n int) ReadOption { return func(q *Query) { q.Limit = n } }
 
-// PageToken goes on behind a page: it is the one the page gave, for the same query. Rows that came or went meanwhile change nothing about the others.
+// PageToken goes on behind a page: it is the one the page gave, for the same query. Rows that came or went meanwhile change nothing about the others. All
+// pages are of one version and of one generation of it: when a rebuild has taken over in between, the error is Aborted with reason [ReasonGeneration], and
+// who reads begins again with the first page.
 func PageToken(token string) ReadOption { return func(q *Query) { q.Token = token } }
 
 // AtLeast waits until the view has applied these positions, such as those a call has answered, for as long as the context lasts.

@@ -20,6 +20,8 @@ type Rows[V any] struct {
 	byKey    map[string]*kept[V]
 	spare    []kept[V]    // room for rows, so that each is no allocation of its own
 	order    []ordered[V] // those that flush writes
+	room     []byte       // that payloads are encoded into, one behind the other; what is free of it
+	whole    []byte       // all of room
 	counters map[string]*count
 	over     atomic.Bool // the batch has ended; set by the runner's goroutine, read by a function that outlived its deadline
 	err      error       // what every call answers
@@ -74,7 +76,7 @@ func (r *Rows[V]) again(b *storeBatch) {
 	clear(r.byKey)
 	clear(r.order)
 	clear(r.counters)
-	r.spare = r.spare[:0]
+	r.spare, r.room = r.spare[:0], r.whole
 	r.b = b
 	r.over.Store(false)
 }

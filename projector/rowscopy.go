@@ -35,7 +35,7 @@ func (r *Rows[V]) encode(k *kept[V]) error {
 	if k.encoded {
 		return nil
 	}
-	payload, content, err := r.b.codec().Encode(nil, r.view.place(k.key, ""), k.value)
+	payload, content, err := r.b.codec().Encode(r.room[:0:len(r.room)], r.view.place(k.key, ""), k.value)
 	if err != nil {
 		if muster.PayloadFaultOf(err).Passing() {
 			return r.b.hold(fmt.Errorf("view store: encode a row of %s: %w", r.view, err))
@@ -45,8 +45,27 @@ func (r *Rows[V]) encode(k *kept[V]) error {
 	if len(payload) > MaxRowBytes {
 		return r.refuse(k.key, "the row has %d bytes encoded, at most %d can be kept; split it over several keys", len(payload), MaxRowBytes)
 	}
-	k.payload, k.content, k.encoded = payload, content, true
+	k.payload, k.content, k.encoded = r.keep(payload), content, true
 	return r.index(k)
+}
+
+// How much room for payloads a Rows begins with, and how much it has at most. A payload of more than an eighth of that has memory of its own.
+const (
+	roomFirst = 4 << 10
+	roomMost  = 1 << 20
+)
+
+// keep takes a payload's part off the room where it lies in it. Otherwise there was too little left.
+func (r *Rows[V]) keep(payload []byte) []byte {
+	n := len(payload)
+	switch {
+	case n > 0 && n <= len(r.room) && &payload[0] == &r.room[0]:
+		r.room = r.room[n:]
+	case n > len(r.room) && n <= roomMost/8:
+		r.whole = make([]byte, min(max(roomFirst, 2*len(r.whole)), roomMost))
+		r.room = r.whole
+	}
+	return payload[:n:n]
 }
 
 // index makes the entries of a valid row.

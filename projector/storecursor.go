@@ -83,6 +83,9 @@ func (r *pageReader) cursors() (cursors, error) {
 	var behind *pagePlace
 	if r.q.Token != "" {
 		p, err := r.q.place()
+		if err == nil {
+			err = p.in(r.page.View, r.page.Generation)
+		}
 		if err != nil {
 			return out, err
 		}

@@ -142,7 +142,7 @@ func (r *pageReader) scan() (err error) {
 			return nil
 		}
 		c := shards.open[0]
-		last, read = pagePlace{string(c.key()), c.shard.id.number}, true
+		last, read = pagePlace{string(c.key()), c.shard.id.number, r.page.Generation}, true
 		if err := r.step(&shards); err != nil {
 			return err
 		}

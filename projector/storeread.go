@@ -139,7 +139,7 @@ func (s *Store) readable(q *Query) ([]*storeShard, error) {
 		return nil, muster.Errorf(muster.NotFound, "there is no view %s here", q.View)
 	}
 	if q.Index != "" && !slices.Contains(view.indexNames(), q.Index) {
-		return nil, muster.Errorf(muster.InvalidArgument, "view %s has no index %q; declare it with projector.Index", view.Definition(), q.Index)
+		return nil, muster.Errorf(muster.InvalidArgument, "view %s has no index %q, but %q; declare it with projector.Index", view.Definition(), q.Index, view.indexNames())
 	}
 	var shards []*storeShard
 	for id, sh := range s.shards {

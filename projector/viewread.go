@@ -46,7 +46,8 @@ func (v *View[V]) Scan(ctx context.Context, from Reader, opts ...ReadOption) (Ro
 	return v.read(ctx, from, Query{}, opts)
 }
 
-// All gives all rows in the order of their keys, page by page as they are asked for. After an error it ends.
+// All gives all rows in the order of their keys, page by page as they are asked for, all of one generation. After an error it ends; with one that is Aborted
+// a rebuild has taken over meanwhile, so that what was given so far is to be forgotten and read anew, see [PageToken].
 func (v *View[V]) All(ctx context.Context, from Reader, opts ...ReadOption) iter.Seq2[Row[V], error] {
 	return v.all(ctx, from, Query{}, opts)
 }

@@ -15,10 +15,12 @@ import (
 const formatPebble = pebble.FormatColumnarBlocks
 
 // maxTables is how many write buffers may wait to be written out before Store waits. maxSublevels is how many sorted runs a read may have
-// to look through in level 0 before it does.
+// to look through in level 0 before it does. From compactSublevels on they are merged; Pebble's default, 4, merges them more often than rows in
+// random order need.
 const (
-	maxTables    = 4
-	maxSublevels = 24
+	maxTables        = 4
+	maxSublevels     = 24
+	compactSublevels = 8
 )
 
 // pebbleOptions gives Pebble's settings. The caller owns the cache and unrefs it after Open.
@@ -37,6 +39,7 @@ func pebbleOptions(cfg *Config, fs vfs.FS, h *health, lock *pebble.Lock) *pebble
 		// Pebble's own stalls never end where the disk has failed. Store waits long before these are reached, and its waiting ends.
 		MemTableStopWritesThreshold: 256 * maxTables,
 		L0StopWritesThreshold:       256 * maxSublevels,
+		L0CompactionThreshold:       compactSublevels,
 		// Writing out a log as it grows keeps the sync at its end short.
 		WALBytesPerSync:            1 << 20,
 		CompactionConcurrencyRange: func() (int, int) { return 1, max(1, runtime.GOMAXPROCS(0)/2) },

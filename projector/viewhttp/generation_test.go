@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/projector"
 )
 
@@ -100,5 +101,56 @@ func TestRowsOfAnIndexAreOfOneGeneration(t *testing.T) {
 	}
 	if got, want := f.sum(page), 100*fleetShards*2; got != want || len(page.Rows) != 2 || page.Generation != 1 {
 		t.Errorf("%d rows with a sum of %d from generation %d, want 2 with %d from 1", len(page.Rows), got, page.Generation, want)
+	}
+}
+
+// A page token says of which generation the page was: a scan that was begun before a rebuild took over is not gone on with, through a router and through
+// the client over HTTP, whichever instance is asked; who begins again has all of the new one.
+func TestPagesOfAScanAreOfOneGeneration(t *testing.T) {
+	for _, merge := range []bool{false, true} {
+		for _, index := range []string{"", "owner"} {
+			f := rebuilt(t, merge)
+			q := projector.Query{View: "totals", Index: index, Limit: 1}
+			if index != "" {
+				q.Key = "ann"
+			}
+			readers := map[string]projector.Reader{"the router": f.all[0].router, "the client": client(t, f.servers[1].URL)}
+			behind := map[string]projector.Query{}
+			for name, reader := range readers {
+				first, err := reader.Read(t.Context(), q)
+				if err != nil || first.Token == "" {
+					t.Fatalf("merge %v, index %q, %s: token %q, %v", merge, index, name, first.Token, err)
+				}
+				next := q
+				next.Token = first.Token
+				if page, err := reader.Read(t.Context(), next); err != nil || page.Generation != 0 {
+					t.Errorf("merge %v, index %q, %s: the next page is of generation %d: %v", merge, index, name, page.Generation, err)
+				}
+				behind[name] = next
+			}
+			for n := range f.all {
+				f.serve(n, 1)
+			}
+			for name, reader := range readers {
+				_, err := reader.Read(t.Context(), behind[name])
+				if muster.CodeOf(err) != muster.Aborted || muster.ReasonOf(err) != projector.ReasonGeneration {
+					t.Errorf("merge %v, index %q, %s: behind a page of what was replaced: %v", merge, index, name, err)
+				}
+				sum := 0
+				for again := q; ; {
+					page, err := reader.Read(t.Context(), again)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if sum += f.sum(page); page.Token == "" {
+						break
+					}
+					again.Token = page.Token
+				}
+				if want := 100 * fleetShards * 2; sum != want {
+					t.Errorf("merge %v, index %q, %s: begun again, the rows sum up to %d, want %d", merge, index, name, sum, want)
+				}
+			}
+		}
 	}
 }

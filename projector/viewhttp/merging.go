@@ -78,7 +78,7 @@ func (m *merging) page() (projector.Page, error) {
 		out.Rows, more = out.Rows[:most], true
 	}
 	if more {
-		out.Token = projector.TokenBehind(*m.q, out.Rows[len(out.Rows)-1])
+		out.Token = projector.TokenBehind(*m.q, out.Generation, out.Rows[len(out.Rows)-1])
 	}
 	return out, nil
 }

@@ -65,7 +65,8 @@ func (r *Router) retry(ctx context.Context, view string, version int, do func(l 
 
 // Read gives rows of all shards that a query is about, in the order of their keys, as [projector.Reader] says. The rows of one instance are from
 // one snapshot, and those of all are from one version and generation: where instances differ, as in the moment in which a rebuild takes over, they
-// are asked again. A token goes on with the version its page had, also after a switch; the next page may be of a newer generation of it.
+// are asked again. A token goes on with the version its page had, also after a switch, and with the generation: when a rebuild has put another one in its
+// place, that is Aborted with reason [projector.ReasonGeneration].
 func (r *Router) Read(ctx context.Context, q projector.Query) (projector.Page, error) {
 	if err := unwrapToken(&q); err != nil {
 		return projector.Page{}, err
