@@ -101,23 +101,6 @@ func commandPlace(cmd *Command) Place {
 	}
 }
 
-// CheckCommand holds a command against all limits; the first one it breaks is the error.
-func CheckCommand(cmd *Command) error {
-	if err := CheckAggregateID(cmd.AggregateID); err != nil {
-		return err
-	}
-	if err := CheckCommandID(cmd.ID); err != nil {
-		return err
-	}
-	if err := CheckType(cmd.Type); err != nil {
-		return err
-	}
-	if err := CheckHeaders(cmd.Headers); err != nil {
-		return err
-	}
-	return CheckPayload("command "+cmd.Type, len(cmd.Payload))
-}
-
 // Send writes one untyped command and returns when it is durable; see [CommandType.Send].
 func (c *Client) Send(ctx context.Context, g *Group, cmd *Command) error {
 	return c.SendAll(ctx, g, []*Command{cmd})[0]

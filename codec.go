@@ -61,6 +61,9 @@ type PlainCodec struct{}
 func (PlainCodec) Encode(dst []byte, place Place, v any) ([]byte, string, error) {
 	switch v := v.(type) {
 	case proto.Message:
+		if err := checkNesting(v); err != nil {
+			return nil, "", fmt.Errorf("%s: encode: %w", place.Type, err)
+		}
 		out, err := marshal.MarshalAppend(dst, v)
 		if err != nil {
 			return nil, "", fmt.Errorf("%s: encode: %w", place.Type, err)
@@ -89,8 +92,8 @@ func notNil(data []byte) []byte {
 // marshal gives equal messages equal bytes, maps too, within one build: a retry of a command must look like the command.
 var marshal = proto.MarshalOptions{Deterministic: true}
 
-// unmarshal bounds nesting at 100, far below protobuf's own bound, so that no input can exhaust the stack.
-var unmarshal = proto.UnmarshalOptions{RecursionLimit: 100}
+// unmarshal bounds nesting.
+var unmarshal = proto.UnmarshalOptions{RecursionLimit: maxNesting}
 
 // Decode implements [Codec]. Into is a pointer to a protobuf message pointer, to Raw or []byte, or to any value JSON can fill.
 func (PlainCodec) Decode(place Place, data []byte, into any) error {

@@ -173,7 +173,7 @@ func DetailOf[D proto.Message](err error) (D, bool) {
 		return none, false
 	}
 	for _, packed := range e.Details {
-		m, unpackErr := packed.UnmarshalNew()
+		m, unpackErr := anypb.UnmarshalNew(packed, unmarshal)
 		if unpackErr != nil {
 			continue
 		}

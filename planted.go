@@ -11,4 +11,10 @@ const (
 	dedupNotRebuilt = false
 	otherIDs        = false
 	allPolled       = false
+
+	refusedKeepsEvents = false
+	refusalForgotten   = false
+	reusedIDAnswers    = false
+	strangerUnseen     = false
+	letterInClear      = false
 )

@@ -4,7 +4,7 @@ package muster
 
 import "github.com/seed-3eec0498/muster/internal/mutant"
 
-const (
+var (
 	noDedup         = mutant.NoDedup
 	halfCommand     = mutant.HalfCommand
 	noOverlay       = mutant.NoOverlay
@@ -12,4 +12,10 @@ const (
 	dedupNotRebuilt = mutant.DedupNotRebuilt
 	otherIDs        = mutant.OtherIDs
 	allPolled       = mutant.AllPolled
+
+	refusedKeepsEvents = mutant.RefusedKeepsEvents
+	refusalForgotten   = mutant.RefusalForgotten
+	reusedIDAnswers    = mutant.ReusedIDAnswers
+	strangerUnseen     = mutant.StrangerUnseen
+	letterInClear      = mutant.LetterInClear
 )

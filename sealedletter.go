@@ -10,7 +10,7 @@ import (
 func (r *Round) bury(i int, cause *Error) {
 	cmd, d := &r.batch.Commands[i], &r.decided[i]
 	d.dead, d.sealed = cause, nil
-	if _, seals := r.p.codec.(Sealer); !seals || cmd.ContentType == ContentSealed || len(cmd.Payload) == 0 || decoded(cmd, cause) {
+	if _, seals := r.p.codec.(Sealer); !seals || letterInClear || cmd.ContentType == ContentSealed || len(cmd.Payload) == 0 || decoded(cmd, cause) {
 		return
 	}
 	data, _, err := r.p.codec.Encode(nil, letterPlace(cmd), Raw(wholeLetter(cmd)))

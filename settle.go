@@ -60,7 +60,7 @@ func (s *settling) add(cmd *Command, d *decided, events []Event) {
 	offset := int64(-1)
 	for k := range events {
 		offset = events[k].Offset
-		s.strange = !s.owned.appended(offset) || s.strange
+		s.strange = !s.owned.appended(offset) && !strangerUnseen || s.strange
 		s.changes.LastEvent, s.changes.LastAt = events[k].ID, offset
 		d.outcome.Position = events[k].Position()
 	}

@@ -114,7 +114,7 @@ func (u *Unit) repeat(i int) bool {
 		switch {
 		case !earlier.lasting:
 			earlier.again = i // it had no lasting answer: this one is executed, and later repeats look here
-		case earlier.fingerprint != d.fingerprint:
+		case earlier.fingerprint != d.fingerprint && !reusedIDAnswers:
 			u.refuse(i, idReused(cmd))
 			return true
 		default:
@@ -130,7 +130,7 @@ func (u *Unit) repeat(i int) bool {
 	if !found {
 		return false
 	}
-	if known.Fingerprint != d.fingerprint {
+	if known.Fingerprint != d.fingerprint && !reusedIDAnswers {
 		u.refuse(i, idReused(cmd))
 		return true
 	}
@@ -159,7 +159,10 @@ func (u *Unit) settle(i int, x *execution, outcome *Outcome, refusal *Error) {
 		}
 	}
 	if refusal != nil {
-		if len(x.events) > 0 || refusal.Reason == ReasonPanic || refusal.Reason == ReasonOverrun {
+		if refusedKeepsEvents && len(x.events) > 0 {
+			d.events, d.r = x.events, u.r
+			u.r.accepted = append(u.r.accepted, x.events)
+		} else if len(x.events) > 0 || refusal.Reason == ReasonPanic || refusal.Reason == ReasonOverrun {
 			u.rollback()
 		}
 		if refusal = u.setAside(i, refusal); refusal != nil {
@@ -211,7 +214,7 @@ func (u *Unit) refuse(i int, refusal *Error) {
 	if u.round.p.behaviour.isQuery(cmd.Type) {
 		return
 	}
-	if refusal.lasting() {
+	if refusal.lasting() && !refusalForgotten {
 		d.lasting, d.stored = true, storedForm(d.outcome)
 	}
 	if refusal.poison() {

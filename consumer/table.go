@@ -116,7 +116,13 @@ func (t *Table) Put(ctx context.Context, key string, value []byte) (number int64
 			t.topic, len(key), len(value), maxTableKey, maxTableValue)
 	}
 	record := &kgo.Record{Topic: t.topic, Partition: 0, Key: []byte(key), Value: value}
-	err = t.client.ProduceSync(ctx, record).FirstErr()
+	written := make(chan error, 1)
+	t.client.Produce(ctx, record, func(_ *kgo.Record, err error) { written <- err })
+	select { // kgo lets go of a record that may have been written only when it knows, whatever ctx says
+	case err = <-written:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
 	if errors.Is(err, kerr.UnknownTopicID) {
 		t.fail(t.madeAgain())
 		return 0, t.Failure()

@@ -2,10 +2,13 @@ package consumer_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/consumer"
@@ -143,4 +146,42 @@ func TestATableRefuses(t *testing.T) {
 	if _, err := table.Put(ended, "k", nil); err == nil {
 		t.Error("Put with a context that has ended gave nil")
 	}
+}
+
+// Whoever puts and gives up gets an answer, also when nobody knows what became of the entry: kgo keeps such a record until it does.
+func TestPutThatIsGivenUp(t *testing.T) {
+	c := start(t, 1)
+	topic := c.control(t)
+	wire, connection := &kafkatest.Tap{}, c.kafka
+	connection.Options = append(wire.Option(), connection.Options...)
+	table, err := consumer.OpenTable(within(t), connection, topic, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(table.Close)
+	if _, err := table.Put(within(t), "k", []byte("before")); err != nil {
+		t.Fatal(err)
+	}
+	wire.Arm(kmsg.Produce, 1_000_000, false)
+	ctx, giveUp := context.WithCancel(within(t))
+	go func() {
+		for wire.Losses() == 0 && ctx.Err() == nil {
+			runtime.Gosched()
+		}
+		giveUp()
+	}()
+	answered := make(chan error, 1)
+	go func() {
+		_, err := table.Put(ctx, "k", []byte("who knows"))
+		answered <- err
+	}()
+	select {
+	case err := <-answered:
+		if !errors.Is(err, context.Canceled) || wire.Losses() == 0 {
+			t.Errorf("%v after %d lost answers; want the end of the context", err, wire.Losses())
+		}
+	case <-within(t).Done():
+		t.Error("Put does not return")
+	}
+	wire.Mend()
 }

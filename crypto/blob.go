@@ -72,14 +72,16 @@ func appendAAD(dst []byte, h *head, content, tenant string, place *muster.Place,
 	}
 	dst = appendText(dst, place.Type)
 	dst = appendText(dst, place.MessageID)
-	dst = append(dst, 0, 0, 0, 16)
-	dst = append(dst, ref[:]...)
-	dst = append(dst, 0, 0, 0, 4)
-	dst = binary.BigEndian.AppendUint32(dst, uint32(index))
-	dst = append(dst, 0, 0, 0, 4)
-	dst = binary.BigEndian.AppendUint32(dst, uint32(count))
+	end := [aadEnd]byte{3: 16, 23: 4, 31: 4} // lengths
+	copy(end[4:], ref[:])
+	binary.BigEndian.PutUint32(end[24:], uint32(index))
+	binary.BigEndian.PutUint32(end[32:], uint32(count))
+	dst = append(dst, end[:]...)
 	return append(dst, bare...)
 }
+
+// aadEnd is how long subject_ref, index and count are, with their lengths.
+const aadEnd = 4 + 16 + 4 + 4 + 4 + 4
 
 const label = "muster sealed payload 1\x00"
 

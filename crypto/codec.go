@@ -66,30 +66,34 @@ type scratch struct {
 	ends   []int       // of these, in plain
 	only   *SubjectRef // nil: whoever's parts may be opened are
 	whole  []byte
+	recent recent
 }
 
 // Encode implements [muster.Codec]: personal data is sealed for its subjects. A payload of a type that has none is what the inner codec makes of
 // it. The error is one of this package's about keys, or says what is wrong with the value: [ErrShredded] where something is to be sealed for a
 // subject whose keys are destroyed. In a state or a row that is left out instead.
 func (c *Codec) Encode(dst []byte, place muster.Place, v any) ([]byte, string, error) {
-	p, err := c.plans.of(v)
+	s := c.pool.Get().(*scratch)
+	dst, content, err := c.encode(dst, s, &place, v)
+	c.pool.Put(s)
+	return dst, content, err
+}
+
+func (c *Codec) encode(dst []byte, s *scratch, place *muster.Place, v any) ([]byte, string, error) {
+	p, err := s.recent.of(&c.plans, v)
 	if err != nil {
 		return nil, "", err
 	}
-	letter := place.Purpose == muster.PurposeDeadLetter
-	if !letter && (p == nil || !p.personal) { // the usual case of types without personal data
+	switch {
+	case place.Purpose == muster.PurposeDeadLetter:
+		p = &wholeLetter
+	case p == nil || !p.personal: // the usual case of types without personal data
 		out, content, ok, err := c.plain(dst, p, place, v)
 		if ok || err != nil {
 			return out, content, err
 		}
 	}
-	if letter {
-		p = &wholeLetter
-	}
-	s := c.pool.Get().(*scratch)
-	dst, err = c.split(dst, s, p, &place, v)
-	c.pool.Put(s)
-	if err != nil {
+	if dst, err = c.split(dst, s, p, place, v); err != nil {
 		return nil, "", err
 	}
 	return dst, muster.ContentSealed, nil
@@ -116,9 +120,9 @@ func (c *Codec) split(dst []byte, s *scratch, p *plan, place *muster.Place, v an
 
 // plain is for types about which nothing is declared. It is not ok where a message has fields that are unknown here: they may be personal. What looks
 // like an envelope is put into one, so that nobody takes it for one later.
-func (c *Codec) plain(dst []byte, p *plan, place muster.Place, v any) (out []byte, content string, ok bool, err error) {
+func (c *Codec) plain(dst []byte, p *plan, place *muster.Place, v any) (out []byte, content string, ok bool, err error) {
 	begin := len(dst)
-	out, content, err = c.inner.Encode(dst, place, v)
+	out, content, err = c.inner.Encode(dst, *place, v)
 	switch {
 	case err != nil:
 		return nil, "", false, err
@@ -187,13 +191,9 @@ func (c *Codec) revealFor(only *SubjectRef, place muster.Place, data []byte, int
 	if !isSealed(data) {
 		return muster.Redaction{}, c.inClear(place, data, into)
 	}
-	p, err := c.plans.of(into)
-	if err != nil {
-		return muster.Redaction{}, err
-	}
 	s := c.pool.Get().(*scratch)
 	s.only = only
-	redaction, err := c.reveal(s, p, &place, data, into)
+	redaction, err := c.reveal(s, &place, data, into)
 	s.only = nil
 	c.pool.Put(s)
 	if err != nil {

@@ -198,6 +198,9 @@ func kekFault(err error) error {
 
 // keyFault makes one of this package's errors of what a key store or a KMS said: what is none of them means that the key cannot be had now.
 func keyFault(err error) error {
+	if mutant.MissingIsShredded && errors.Is(err, ErrKeyMissing) {
+		return ErrShredded
+	}
 	for _, fault := range [...]*Fault{ErrShredded, ErrKeyMissing, ErrNoAccess, ErrTampered, ErrUnknownFormat} {
 		if errors.Is(err, fault) {
 			return fault

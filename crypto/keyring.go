@@ -7,6 +7,8 @@ import (
 	"hash/maphash"
 	"sync/atomic"
 	"time"
+
+	"github.com/seed-3eec0498/muster/internal/mutant"
 )
 
 // keyring holds opened data keys. What is asked for often costs one look into a map; everything else is asked of the key store, each thing once
@@ -281,11 +283,14 @@ func (r *keyring) unwrap(ctx context.Context, e Entry) (*openKey, error) {
 	}
 	r.stats.unwraps.Add(1)
 	r.cfg.Observe.unwrapped(r.cfg.Now().Sub(begin))
-	return &openKey{dek: d, subject: e.Subject, life: e.Life, loaded: r.clock()}, nil
+	return &openKey{dek: *d, subject: e.Subject, life: e.Life, loaded: r.clock()}, nil
 }
 
 // heard acts on what happened in the key store.
 func (r *keyring) heard(c KeyChange) {
+	if mutant.ErasedStillOpens && (c.Destroy != nil || c.Entry.State == EntryDestroyed) {
+		return
+	}
 	if c.Destroy != nil {
 		for _, id := range c.Destroy.Keys {
 			r.gone.destroy(id)

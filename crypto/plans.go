@@ -65,23 +65,55 @@ func (p *plans) check(types []reflect.Type) error {
 
 // of gives the plan for a value, or for what a pointer points to; nil when nothing is to be done.
 func (p *plans) of(v any) (*plan, error) {
-	var key any
-	if m, ok := v.(proto.Message); ok {
-		key = m.ProtoReflect().Descriptor()
-	} else if t := reflect.TypeOf(v); t != nil {
-		key = t
-	} else {
+	key := valueKey(v)
+	if key == nil {
 		return nil, nil
 	}
-	have := p.have(key)
-	if have == nil {
-		t := reflect.TypeOf(v)
-		if _, message := key.(protoreflect.MessageDescriptor); message {
-			have = p.get(key, t)
-		} else {
-			have = p.keep(key, p.get(elem(t), t))
+	have := p.find(key, v)
+	return have.plan, have.err
+}
+
+// valueKey gives what a value's type is looked for by; nil for nil.
+func valueKey(v any) any {
+	if m, ok := v.(proto.Message); ok {
+		return m.ProtoReflect().Descriptor()
+	} else if t := reflect.TypeOf(v); t != nil {
+		return t
+	}
+	return nil
+}
+
+func (p *plans) find(key, v any) *planned {
+	if have := p.have(key); have != nil {
+		return have
+	}
+	t := reflect.TypeOf(v)
+	if _, message := key.(protoreflect.MessageDescriptor); message {
+		return p.get(key, t)
+	}
+	return p.keep(key, p.get(elem(t), t))
+}
+
+// recent holds the plans that one scratch has met last, so that few values cost a look into a map.
+type recent struct {
+	keys  [8]any
+	plans [8]*planned
+	next  int
+}
+
+func (r *recent) of(p *plans, v any) (*plan, error) {
+	key := valueKey(v)
+	if key == nil {
+		return nil, nil
+	}
+	for i := range r.keys {
+		if r.keys[i] == key {
+			return r.plans[i].plan, r.plans[i].err
 		}
 	}
+	have := p.find(key, v)
+	r.keys[r.next], r.plans[r.next] = key, have
+	r.next = (r.next + 1) % len(r.keys)
 	return have.plan, have.err
 }
 

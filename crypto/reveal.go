@@ -8,7 +8,11 @@ import (
 )
 
 // reveal opens what can be opened of an envelope and decodes it.
-func (c *Codec) reveal(s *scratch, p *plan, place *muster.Place, data []byte, into any) (muster.Redaction, error) {
+func (c *Codec) reveal(s *scratch, place *muster.Place, data []byte, into any) (muster.Redaction, error) {
+	p, err := s.recent.of(&c.plans, into)
+	if err != nil {
+		return muster.Redaction{}, err
+	}
 	var e envelope
 	if err := e.parse(data, s.parts); err != nil {
 		return muster.Redaction{}, err

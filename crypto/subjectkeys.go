@@ -23,7 +23,7 @@ type subjectKeys struct {
 
 // openKey is a data key in use.
 type openKey struct {
-	*dek
+	dek     // by value: a key that is not in the processor's cache costs a wait for each pointer on the way to it
 	subject SubjectRef
 	life    uint32
 	loaded  int64         // when it was opened, on the ring's clock
@@ -37,7 +37,11 @@ type openKey struct {
 	before int64         // messages that this process had sealed with it when it was opened
 }
 
+// find gives an open key. Most of what is opened was sealed with the newest.
 func (s *subjectKeys) find(id *KeyID) *openKey {
+	if k := s.active.Load(); k != nil && k.id == *id {
+		return k
+	}
 	if keys := s.keys.Load(); keys != nil {
 		for _, k := range *keys {
 			if k.id == *id {
@@ -48,6 +52,7 @@ func (s *subjectKeys) find(id *KeyID) *openKey {
 	return nil
 }
 
+// put adds an open key, in place of one with the same id.
 func (s *subjectKeys) put(k *openKey) {
 	s.change(func(keys []*openKey) []*openKey {
 		keys = slices.DeleteFunc(keys, func(have *openKey) bool { return have.id == k.id })
@@ -56,6 +61,9 @@ func (s *subjectKeys) put(k *openKey) {
 		}
 		return append(keys, k)
 	})
+	if old := s.active.Load(); old != nil && old.id == k.id {
+		s.active.CompareAndSwap(old, k)
+	}
 }
 
 // revoke forgets keys.

@@ -28,8 +28,7 @@ func EncodeCloudEvent(e *muster.CloudEvent, topic string, partitions int32) *kgo
 	w.text(headCorrelation, e.CorrelationID)
 	w.text(headCausation, e.CausationID)
 	w.text(headSchema, e.DataSchema)
-	w.text(headTraceParent, e.TraceParent)
-	w.text(headTraceState, e.TraceState)
+	w.trace(e.TraceParent, e.TraceState)
 	w.own(e.Headers)
 	return &kgo.Record{Topic: topic, Partition: Partition(keyOr(e.Key, e.ID), partitions), Key: key, Value: notNull(e.Payload), Headers: w.heads}
 }

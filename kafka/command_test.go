@@ -106,6 +106,26 @@ func TestBrokenTraceIsDroppedAlone(t *testing.T) {
 	}
 }
 
+// Nor is one written that would be dropped: the record stays within its size whatever a tracer makes.
+func TestTraceOverItsLimitIsNotWritten(t *testing.T) {
+	for name, spoil := range map[string]func(*muster.Meta){
+		"parent": func(m *muster.Meta) { m.TraceParent = strings.Repeat("0", 129) },
+		"state":  func(m *muster.Meta) { m.TraceState = strings.Repeat("a", 1025) },
+	} {
+		cmd := fullCommand()
+		spoil(&cmd.Meta)
+		r := kafka.EncodeCommand(cmd, "accounts.commands", home)
+		for _, h := range r.Headers {
+			if h.Key == "traceparent" || h.Key == "tracestate" {
+				t.Errorf("%s: %s of %d bytes is written", name, h.Key, len(h.Value))
+			}
+		}
+		if c := kafka.DecodeCommand(r, accounts); c.Fault != nil || c.CorrelationID != "conversation-7" {
+			t.Errorf("%s: %v", name, c.Fault)
+		}
+	}
+}
+
 func TestRepeatedToolkitHeaderCountsWithItsLastValue(t *testing.T) {
 	r := kafka.EncodeCommand(fullCommand(), "accounts.commands", home)
 	r.Headers = append(r.Headers, kgo.RecordHeader{Key: "ce_type", Value: []byte("bank.Withdraw")})

@@ -44,9 +44,16 @@ func (w *writer) meta(m *muster.Meta) {
 	w.text(headCorrelation, m.CorrelationID)
 	w.text(headCausation, m.CausationID)
 	w.text(headSchema, m.DataSchema)
-	w.text(headTraceParent, m.TraceParent)
-	w.text(headTraceState, m.TraceState)
+	w.trace(m.TraceParent, m.TraceState)
 	w.text(headFormat, formatOne)
+}
+
+// trace writes the trace context. W3C: one that nobody could read is dropped, the message is not.
+func (w *writer) trace(parent, state string) {
+	if len(parent) <= maxTrace && len(state) <= maxTraceState {
+		w.text(headTraceParent, parent)
+		w.text(headTraceState, state)
+	}
 }
 
 // text writes a header, none for an empty value.

@@ -97,12 +97,13 @@ func (s *slot) write(ctx context.Context, records []*kgo.Record) ([]refused, err
 		open.Done()
 	}
 	for some := range slices.Chunk(records, maxUnflushed) {
+		topic, partition := some[0].Topic, some[0].Partition // the records are the client's until all promises are called
 		open.Add(len(some))
 		for _, r := range some {
 			s.client.Produce(context.WithoutCancel(ctx), r, promise)
 		}
 		if err := s.client.Flush(ctx); err != nil {
-			leader := s.leader(some[0].Topic, some[0].Partition)
+			leader := s.leader(topic, partition)
 			s.retire() // fails what is left, so that every promise is called
 			open.Wait()
 			return nil, fmt.Errorf("%d records for broker %d: %w", len(some), leader, err)

@@ -121,7 +121,7 @@ func (d *doubt) inDoubt(apply bool, runs int) {
 	t := d.t
 	t.Helper()
 	wire, cfg := &kafkatest.Tap{}, d.config()
-	cfg.Kafka.Options, cfg.TransactionTimeout = wire.Option(), 2*time.Second
+	cfg.Kafka.Options, cfg.TransactionTimeout = wire.Option(), 30*time.Second
 	cfg.Retry = muster.RetryPolicy{Attempts: 1_000_000, Within: time.Hour, First: 10 * time.Millisecond, Longest: 50 * time.Millisecond}
 	s := start(t, cfg, d.behaviour())
 	answers := d.batch(s, wire, apply, "poison", "refused", "good", "hot")
@@ -181,6 +181,28 @@ func TestFaultEndTxnNeverAnsweredIsFoundOut(t *testing.T) {
 	})
 }
 
+// While the end of a transaction is in doubt nothing of it is stored or answered: when it was not carried out, the caller gets what its command
+// came to the second time. The handler numbers its runs, so that an answer tells which one it is from.
+func TestFaultNothingIsToldWhileInDoubt(t *testing.T) {
+	st, wire, runs := newStage(t, anyBrokers(t), 1), &kafkatest.Tap{}, atomic.Int64{}
+	cfg := st.config()
+	cfg.Kafka.Options, cfg.TransactionTimeout = wire.Option(), 30*time.Second
+	owner := st.owner(func(_ context.Context, root *muster.Root[*account], _ deposit) (account, error) {
+		run := runs.Add(1)
+		st.credited.Emit(root, credited{Amount: run})
+		return account{Balance: run}, nil
+	})
+	s := start(t, cfg, owner)
+	wire.ArmUntil(kmsg.EndTxn, kmsg.InitProducerID, false)
+	got, err := st.deposit.Call(st.within(40*time.Second), s.Client(), "acc-1", deposit{}, muster.Timeout(30*time.Second))
+	if err != nil || got.Balance != 2 || runs.Load() != 2 {
+		t.Fatalf("the answer is that of run %d of %d, %v; want 2 of 2", got.Balance, runs.Load(), err)
+	}
+	if peeked, err := owner.Peek(s, "acc-1"); err != nil || peeked.Revision != 1 || peeked.State.Balance != 2 {
+		t.Errorf("stored is %+v, %v; want revision 1 of run 2", peeked, err)
+	}
+}
+
 // The group does not tell at once what is committed, and does not take the proof of membership at once: the lane asks until it knows.
 func TestFaultEndTxnNeverAnsweredAndTheGroupBusy(t *testing.T) {
 	broker := kafkatest.Embedded(t, embedded.Config{})
@@ -208,7 +230,7 @@ func TestFaultEndTxnNeverAnsweredOfWrittenCommands(t *testing.T) {
 			st, d := newStage(t, anyBrokers(t), 1), desksIn(kafkatest.UniqueName(t, "desk"), 1)
 			till := d.open(t, st.brokers)
 			wire, cfg := &kafkatest.Tap{}, st.config()
-			cfg.Kafka.Options, cfg.TransactionTimeout = wire.Option(), 2*time.Second
+			cfg.Kafka.Options, cfg.TransactionTimeout = wire.Option(), 30*time.Second
 			start(t, cfg, d.clerk())
 			wire.ArmUntil(kmsg.EndTxn, kmsg.InitProducerID, apply)
 			done := make(chan error, 1)

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/seed-3eec0498/muster/consumer"
+	"github.com/seed-3eec0498/muster/internal/seam"
 	"github.com/seed-3eec0498/muster/projector"
 )
 
@@ -65,7 +66,7 @@ func (s *Service) openProjections(ctx context.Context, parts []projector.Part) (
 	}
 	if views := viewsOf(parts); len(views) > 0 {
 		store := s.cfg.ViewStore.config()
-		store.Views, store.Codec, store.Dir, store.Logger, store.Now = views, s.cfg.codec(), filepath.Join(s.cfg.DataDir, "views"), s.log, s.clock.Now
+		store.Views, store.Codec, store.Dir, store.FS, store.Logger, store.Now = views, s.cfg.codec(), filepath.Join(s.cfg.DataDir, "views"), seam.Of(ctx).FS, s.log, s.clock.Now
 		store.Observe = projector.StoreObserve{Committed: s.metrics.projections.stored, Rebuilt: s.rebuilt}
 		if s.views, err = projector.OpenStore(store); err != nil {
 			return fmt.Errorf("service %s: view store: %w", s.cfg.Name, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/consumer"
 	"github.com/seed-3eec0498/muster/crypto"
+	"github.com/seed-3eec0498/muster/internal/seam"
 	"github.com/seed-3eec0498/muster/journal"
 	"github.com/seed-3eec0498/muster/kafka"
 	"github.com/seed-3eec0498/muster/producer"
@@ -79,7 +80,7 @@ func Open(ctx context.Context, cfg Config, parts ...Part) (*Service, error) {
 		cfg.Kafka.Link = &kafka.Link{}
 	}
 	s := &Service{
-		cfg: cfg, name: instance, log: cfg.logger().With("service", cfg.Name, "instance", instance), clock: newClock(time.Now),
+		cfg: cfg, name: instance, log: cfg.logger().With("service", cfg.Name, "instance", instance), clock: newClock(seam.Of(ctx).Now),
 		metrics: newMetrics(cfg.Metrics), started: make(chan struct{}), closed: make(chan struct{}),
 	}
 	s.board = newBoard(s.clock.Now)
@@ -144,7 +145,7 @@ func (s *Service) open(ctx context.Context, behaviours []*muster.Behaviour, subs
 			return err
 		}
 		s.store, err = journal.Open(journal.Config{
-			Dir: s.storeDir(), Logger: s.log, DedupWindow: s.cfg.DedupWindow, Observe: journal.Observe{Rebuilt: func(r journal.Rebuilt) { s.metrics.rebuilt(s.cfg.Prefix, r) }},
+			Dir: s.storeDir(), FS: seam.Of(ctx).FS, Logger: s.log, DedupWindow: s.cfg.DedupWindow, Observe: journal.Observe{Rebuilt: func(r journal.Rebuilt) { s.metrics.rebuilt(s.cfg.Prefix, r) }},
 		})
 		if err != nil {
 			return err

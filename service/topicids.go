@@ -57,8 +57,11 @@ func readTopicIDs(file string) (map[string]string, error) {
 	if err := json.Unmarshal(text, &known); err != nil {
 		return nil, fmt.Errorf("%s cannot be read: %w; delete it to have the topics taken as they are", file, err)
 	}
+	if known == nil { // the file says null
+		known = map[string]string{}
+	}
 	for topic, id := range known {
-		if len(id) != 32 {
+		if _, err := hex.DecodeString(id); err != nil || len(id) != 32 {
 			return nil, fmt.Errorf("%s: the id of %s is no topic id; delete the file to have the topics taken as they are", file, topic)
 		}
 	}

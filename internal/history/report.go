@@ -46,17 +46,27 @@ func (r *Record) Invariants(c Contract) (names []string) {
 // Check makes all checks for which there are dumps. Each violation is one error, which begins with the name of the invariant; nil: none was
 // found.
 func (r *Record) Check(contract Contract) error {
-	c := &check{r: r, contract: &contract, byCommand: map[string][]muster.Event{}, byAggregate: map[string][]muster.Event{}, first: map[string]*Call{}}
+	_, err := r.Count(contract)
+	return err
+}
+
+// Count is [Record.Check] that also says how many violations of each invariant there are. Not all of many are in the error.
+func (r *Record) Count(contract Contract) (violations map[string]int, err error) {
+	c := &check{r: r, contract: &contract, byCommand: map[string][]muster.Event{}, byAggregate: map[string][]muster.Event{}, first: map[string]*Call{}, violations: map[string]int{}}
 	for _, i := range invariants {
 		if i.needs(r, &contract) {
 			c.name = i.name
 			i.check(c)
 		}
 	}
-	if more := c.violations - len(c.faults); more > 0 {
+	more := -len(c.faults)
+	for _, n := range c.violations {
+		more += n
+	}
+	if more > 0 {
 		c.faults = append(c.faults, fmt.Errorf("and %d further violations", more))
 	}
-	return errors.Join(c.faults...)
+	return c.violations, errors.Join(c.faults...)
 }
 
 // Check holds calls against the journal: I1 to I4 and I9, as far as these two tell.
@@ -76,11 +86,11 @@ type check struct {
 	byAggregate map[string][]muster.Event // likewise
 	first       map[string]*Call          // by command id: the first answer
 	faults      []error
-	violations  int
+	violations  map[string]int // by the name of the invariant
 }
 
 func (c *check) fault(format string, args ...any) {
-	if c.violations++; len(c.faults) < reported {
+	if c.violations[c.name]++; len(c.faults) < reported {
 		c.faults = append(c.faults, fmt.Errorf(c.name+": "+format, args...))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -20,7 +21,10 @@ type Broker struct {
 	jars       string               // the directory with Kafka's jars
 	heap       string               // as Java takes it: 768m
 	attributes *syscall.SysProcAttr // how the process is tied to this one
+	inside     []string             // what the command line begins with
 	brief      bool                 // it lives for a test: compiling it well would take longer than what it does
+
+	clusterID string // written by prepare, read-only afterwards
 
 	mu      sync.Mutex // guards process
 	process *process   // the latest one, possibly ended; nil before the first start
@@ -71,6 +75,33 @@ func (b *Broker) Restart(ctx context.Context) error {
 	return b.answers(ctx, 1)
 }
 
+// RestartEmpty kills the broker, takes all its data away as the loss of a disk does, starts it again at the same address and returns when it
+// answers metadata requests. What it had comes back from the replicas of the others, see [Cluster.AwaitInSync]; where it had the only one, it is lost.
+func (b *Broker) RestartEmpty(ctx context.Context) error {
+	if err := b.empty(ctx); err != nil {
+		return err
+	}
+	return b.answers(ctx, 1)
+}
+
+func (b *Broker) empty(ctx context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.doLocked("kill", (*process).kill); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(b.data()); err != nil {
+		return fmt.Errorf("kafkatest: %w", err)
+	}
+	if err := os.MkdirAll(b.data(), 0o755); err != nil {
+		return fmt.Errorf("kafkatest: %w", err)
+	}
+	if err := b.format(ctx, b.clusterID, b.data()); err != nil {
+		return err
+	}
+	return b.startLocked()
+}
+
 func (b *Broker) replace() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -97,13 +128,14 @@ func (b *Broker) doLocked(what string, act func(*process) error) error {
 }
 
 // prepare writes the configuration and formats the data directory.
-func (b *Broker) prepare(ctx context.Context, clusterID string, cluster []node, more map[string]string) error {
-	data := filepath.Join(b.dir, "data")
+func (b *Broker) prepare(ctx context.Context, clusterID, properties string) error {
+	b.clusterID = clusterID
+	data := b.data()
 	if err := os.MkdirAll(data, 0o755); err != nil {
 		return fmt.Errorf("kafkatest: %w", err)
 	}
 	err := errors.Join(
-		os.WriteFile(b.file("server.properties"), []byte(properties(b.node, cluster, data, more)), 0o600),
+		os.WriteFile(b.file("server.properties"), []byte(properties), 0o600),
 		os.WriteFile(b.file("log4j2.yaml"), []byte(log4j2), 0o600),
 	)
 	if err != nil {
@@ -133,7 +165,8 @@ func (b *Broker) startLocked() error {
 	if b.brief {
 		arguments = append(arguments, "-XX:TieredStopAtLevel=1")
 	}
-	command := exec.Command(b.java, append(arguments, "kafka.Kafka", b.file("server.properties"))...)
+	line := slices.Concat(b.inside, []string{b.java}, arguments, []string{"kafka.Kafka", b.file("server.properties")})
+	command := exec.Command(line[0], line[1:]...)
 	command.Stdout, command.Stderr = log, log
 	command.SysProcAttr = b.attributes
 	started, err := launch(command)
@@ -153,6 +186,9 @@ func (b *Broker) ended() <-chan struct{} {
 	defer b.mu.Unlock()
 	return b.process.done
 }
+
+// data is where the broker keeps its logs.
+func (b *Broker) data() string { return filepath.Join(b.dir, "data") }
 
 func (b *Broker) file(name string) string { return filepath.Join(b.dir, name) }
 

@@ -61,7 +61,9 @@ func start(ctx context.Context, config Config, attributes *syscall.SysProcAttr, 
 	for _, n := range nodes {
 		own := filepath.Join(dir, "node-"+strconv.Itoa(n.id))
 		heap := strconv.Itoa(config.heapMiB()) + "m"
-		c.brokers = append(c.brokers, &Broker{node: n, dir: own, java: program, jars: lib, heap: heap, attributes: attributes, brief: brief})
+		c.brokers = append(c.brokers, &Broker{
+			node: n, dir: own, java: program, jars: lib, heap: heap, inside: config.inside(n.id), attributes: attributes, brief: brief,
+		})
 	}
 	if err := c.run(ctx, config, dir, nodes); err != nil {
 		return nil, errors.Join(err, c.Close())
@@ -77,7 +79,9 @@ func (c *Cluster) run(ctx context.Context, config Config, dir string, nodes []no
 	begin := time.Now()
 	id := randomID()
 	config.logf("formatting %d node(s) of cluster %s under %s", len(nodes), id, dir)
-	if err := c.each(func(b *Broker) error { return b.prepare(ctx, id, nodes, config.Properties) }); err != nil {
+	if err := c.each(func(b *Broker) error {
+		return b.prepare(ctx, id, properties(b.node, nodes, b.data(), config.Properties))
+	}); err != nil {
 		return err
 	}
 	config.logf("starting Kafka %s on %s", Version, strings.Join(c.Addresses(), ", "))

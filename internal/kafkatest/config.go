@@ -27,6 +27,14 @@ type Config struct {
 	// ports.
 	Ports []int
 
+	// Hosts are the addresses the nodes listen on and are reached at, one per node, in order. Empty means 127.0.0.1 for all. They are not looked
+	// at before the start: with Inside they may exist where this process is not.
+	Hosts []string
+
+	// Inside gives the beginning of the command line of a node's process, such as a program that enters a network namespace and then becomes what
+	// follows. Nil means that there is none.
+	Inside func(id int) []string
+
 	// HeapMiB is the heap of each process. Zero means 1024 for one broker, 768 for three.
 	HeapMiB int
 
@@ -46,6 +54,9 @@ func (c Config) Validate() error {
 	if len(c.Ports) > 0 && len(c.Ports) != c.brokers() {
 		faults = append(faults, fmt.Errorf("kafkatest: %d Ports for %d brokers; give one port per broker or none", len(c.Ports), c.brokers()))
 	}
+	if len(c.Hosts) > 0 && len(c.Hosts) != c.brokers() {
+		faults = append(faults, fmt.Errorf("kafkatest: %d Hosts for %d brokers; give one host per broker or none", len(c.Hosts), c.brokers()))
+	}
 	taken := make(map[int]bool, 2*len(c.Ports))
 	for _, port := range c.Ports {
 		if port < 1 || port > 65534 {
@@ -63,6 +74,22 @@ func (c Config) Validate() error {
 }
 
 func (c Config) brokers() int { return max(c.Brokers, 1) }
+
+// host is where a node listens.
+func (c Config) host(id int) string {
+	if len(c.Hosts) == 0 {
+		return "127.0.0.1"
+	}
+	return c.Hosts[id]
+}
+
+// inside is what the command line of a node begins with.
+func (c Config) inside(id int) []string {
+	if c.Inside == nil {
+		return nil
+	}
+	return c.Inside(id)
+}
 
 func (c Config) heapMiB() int {
 	switch {

@@ -48,7 +48,7 @@ func StartDetached(ctx context.Context, config Config) ([]string, error) {
 	config.logf("%d broker(s) already run from %s", len(running), config.Dir)
 	addresses := make([]string, len(ports))
 	for i, port := range ports {
-		addresses[i] = node{port: port}.address()
+		addresses[i] = node{host: config.host(i), port: port}.address()
 	}
 	return addresses, Ping(ctx, addresses)
 }

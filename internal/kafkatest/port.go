@@ -20,7 +20,11 @@ func nodes(config Config) ([]node, error) {
 	var found []node
 	for id := range config.brokers() {
 		if len(config.Ports) > 0 {
-			n := node{id: id, port: config.Ports[id], controller: config.Ports[id] + 1}
+			n := node{id: id, host: config.host(id), port: config.Ports[id], controller: config.Ports[id] + 1}
+			if len(config.Hosts) > 0 {
+				found = append(found, n)
+				continue
+			}
 			if err := errors.Join(free(n.port), free(n.controller)); err != nil {
 				return nil, fmt.Errorf("kafkatest: broker %d: %w; end what listens there, or choose other ports", id, err)
 			}
@@ -31,6 +35,7 @@ func nodes(config Config) ([]node, error) {
 		if err != nil {
 			return nil, err
 		}
+		n.host = config.host(id)
 		found = append(found, n)
 	}
 	return found, nil

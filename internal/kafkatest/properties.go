@@ -3,6 +3,7 @@ package kafkatest
 import (
 	"fmt"
 	"maps"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,12 +26,13 @@ const log4j2 = `Configuration:
 // node is what distinguishes one process of a cluster from the others.
 type node struct {
 	id         int
+	host       string
 	port       int // of the broker
 	controller int // port of the controller
 }
 
-func (n node) address() string           { return "127.0.0.1:" + strconv.Itoa(n.port) }
-func (n node) controllerAddress() string { return "127.0.0.1:" + strconv.Itoa(n.controller) }
+func (n node) address() string           { return net.JoinHostPort(n.host, strconv.Itoa(n.port)) }
+func (n node) controllerAddress() string { return net.JoinHostPort(n.host, strconv.Itoa(n.controller)) }
 
 // properties is the text of server.properties for one node of a cluster; more wins over what is set here.
 func properties(n node, cluster []node, data string, more map[string]string) string {

@@ -141,7 +141,8 @@ func TestRealBrokerIsKilledPausedAndRestarted(t *testing.T) {
 	}
 }
 
-func TestThreeRealBrokersSurviveTheDeathOfOne(t *testing.T) {
+// One of three brokers dies, and loses its disk: the others go on, and what it had comes back from them.
+func TestThreeRealBrokersSurviveTheLossOfOne(t *testing.T) {
 	cluster := kafkatest.RealWith(t, kafkatest.Config{Brokers: 3})
 	client := connect(t, cluster.Addresses(), kgo.MetadataMinAge(50*time.Millisecond))
 	createTopic(t, client, "journal", 1)
@@ -164,8 +165,24 @@ func TestThreeRealBrokersSurviveTheDeathOfOne(t *testing.T) {
 	if err := produce(ctx, client, "journal", "two left"); err != nil {
 		t.Fatalf("produce without broker %d: %v", leader.ID(), err)
 	}
-	if err := leader.Restart(ctx); err != nil {
+	if led, err := cluster.Led(ctx, "journal"); err != nil || len(led[leader.ID()]) > 0 {
+		t.Errorf("a dead broker leads: %v, %v", led, err)
+	}
+	if err := leader.RestartEmpty(ctx); err != nil {
 		t.Fatal(err)
+	}
+	if err := cluster.AwaitInSync(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := cluster.PreferLeaders(ctx); err != nil {
+		t.Fatal(err)
+	}
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for led := map[int32][]int32(nil); len(led[leader.ID()]) == 0; <-tick.C { // it was the preferred one, and is asked from now on
+		if led, err = cluster.Led(ctx, "journal"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := produce(ctx, client, "journal", "three again"); err != nil {
 		t.Fatal(err)

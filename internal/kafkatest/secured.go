@@ -125,7 +125,7 @@ func (s *Secured) Password(user, password string) {
 	}
 }
 
-// Allow gives a principal, written "User:<name>", the rights; a resource name that ends with a star stands for all that begin so.
+// Allow gives a principal, written "User:<name>", the rights, in force when it returns; a resource name that ends with a star stands for all that begin so.
 func (s *Secured) Allow(principal string, rights ...Grant) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), readyLimit)
@@ -141,9 +141,31 @@ func (s *Secured) Allow(principal string, rights ...Grant) {
 			s.t.Fatalf("%s for %s: %v", right, principal, err)
 		}
 	}
+	for _, right := range rights {
+		s.inForce(ctx, principal, right, true)
+	}
 }
 
-// Revoke takes a right away again.
+// inForce waits until the broker goes by a change of rights: it answers when the change is in the metadata log, and reads that a moment later. The
+// controller reads before it.
+func (s *Secured) inForce(ctx context.Context, principal string, right Grant, given bool) {
+	s.t.Helper()
+	again := time.NewTicker(10 * time.Millisecond)
+	defer again.Stop()
+	for {
+		held, err := s.admin.DescribeACLs(ctx, right.builder().Allow(principal).AllowHosts())
+		if err == nil && len(held) == 1 && held[0].Err == nil && len(held[0].Described) > 0 == given {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			s.t.Fatalf("%s of %s does not become %t: %v", right, principal, given, err)
+		case <-again.C:
+		}
+	}
+}
+
+// Revoke takes a right away again; it is gone when it returns.
 func (s *Secured) Revoke(principal string, right Grant) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), readyLimit)
@@ -156,6 +178,7 @@ func (s *Secured) Revoke(principal string, right Grant) {
 	if err != nil || gone == 0 {
 		s.t.Fatalf("%s of %s: %d taken away, %v", right, principal, gone, err)
 	}
+	s.inForce(ctx, principal, right, false)
 }
 
 // Grant is an operation on a resource: "Write topic accounts.events". Resources are topic, group, transactional-id and cluster.

@@ -19,11 +19,11 @@ func TestValidateReportsAllFaultsAtOnce(t *testing.T) {
 	if err := (kafkatest.Config{Brokers: 3, Ports: []int{9092, 9094, 9096}, HeapMiB: 512}).Validate(); err != nil {
 		t.Errorf("three brokers: %v", err)
 	}
-	err := kafkatest.Config{Brokers: 2, Ports: []int{0, 9092, 9093}, HeapMiB: -1}.Validate()
+	err := kafkatest.Config{Brokers: 2, Ports: []int{0, 9092, 9093}, Hosts: []string{"10.0.0.1"}, HeapMiB: -1}.Validate()
 	if err == nil {
 		t.Fatal("no error")
 	}
-	for _, fault := range []string{"Brokers is 2", "3 Ports for 2 brokers", "port 0", "port 9093 or 9094 is given twice", "HeapMiB is -1"} {
+	for _, fault := range []string{"Brokers is 2", "3 Ports for 2 brokers", "1 Hosts for 2 brokers", "port 0", "port 9093 or 9094 is given twice", "HeapMiB is -1"} {
 		if !strings.Contains(err.Error(), fault) {
 			t.Errorf("error lacks %q: %v", fault, err)
 		}

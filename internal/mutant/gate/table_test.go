@@ -14,8 +14,9 @@ import (
 	"testing"
 )
 
-// A build takes no defect unless it is told two tags, and then one: this is what keeps them out of programs.
-func TestTagsChooseOneDefect(t *testing.T) {
+// A build without the tag has constants that are false: this is what keeps defects out of programs. One with it has variables, of which each has a
+// name of its own.
+func TestOnlyATaggedBuildHasDefects(t *testing.T) {
 	files := func(tags ...string) string {
 		here := build.Default
 		here.BuildTags = tags
@@ -25,25 +26,31 @@ func TestTagsChooseOneDefect(t *testing.T) {
 		}
 		return strings.Join(found.GoFiles, " ")
 	}
-	if got := files(); got != "mutant.go none.go" {
-		t.Errorf("a build without tags takes %s", got)
+	if got := files(); got != "doc.go mutant.go" {
+		t.Errorf("a build without the tag takes %s", got)
 	}
-	for _, d := range defects {
-		if got, want := files("mutant", "mutant_"+d.name), "mutant.go planted_"+d.name+".go"; got != want {
-			t.Errorf("a build with %s takes %s, want %s", d.name, got, want)
+	if got := files("mutant"); got != "doc.go planted.go" {
+		t.Errorf("a build with the tag takes %s", got)
+	}
+	off, on := declared(t, filepath.Join("..", "mutant.go"), token.CONST), declared(t, filepath.Join("..", "planted.go"), token.VAR)
+	delete(on, "planted")
+	for name, value := range off {
+		if value != "false" || on[name] == "" {
+			t.Errorf("%s is %s where nothing is planted, and listens to %q", name, value, on[name])
 		}
-		source, err := os.ReadFile(filepath.Join("..", "planted_"+d.name+".go"))
-		if err != nil || !strings.Contains(string(source), `const planted = "`+d.name+`"`) {
-			t.Errorf("%s: %v; its file plants something else", d.name, err)
-		}
+	}
+	if len(off) != len(on) {
+		t.Errorf("%d constants, %d variables", len(off), len(on))
 	}
 }
 
 // Every defect that is declared is in the table, once, with tests that exist.
 func TestTableIsComplete(t *testing.T) {
-	var declared, listed []string
-	for _, value := range constants(t, filepath.Join("..", "mutant.go")) {
-		declared = append(declared, value)
+	var names, listed []string
+	for name, value := range declared(t, filepath.Join("..", "planted.go"), token.VAR) {
+		if name != "planted" {
+			names = append(names, value)
+		}
 	}
 	for _, d := range defects {
 		listed = append(listed, d.name)
@@ -51,17 +58,17 @@ func TestTableIsComplete(t *testing.T) {
 			t.Errorf("%s: there is no %s in %s", d.name, d.test, d.in)
 		}
 	}
-	slices.Sort(declared)
+	slices.Sort(names)
 	slices.Sort(listed)
-	if !slices.Equal(declared, listed) {
-		t.Errorf("declared are %v\nlisted are %v", declared, listed)
+	if !slices.Equal(names, listed) {
+		t.Errorf("declared are %v\nlisted are %v", names, listed)
 	}
 }
 
 // The root package has its constants twice: off, and as package mutant has them.
 func TestRootHasTheSameConstantsInBothBuilds(t *testing.T) {
 	root := filepath.Join("..", "..", "..")
-	off, on := constants(t, filepath.Join(root, "planted.go")), constants(t, filepath.Join(root, "planted_mutant.go"))
+	off, on := declared(t, filepath.Join(root, "planted.go"), token.CONST), declared(t, filepath.Join(root, "planted_mutant.go"), token.VAR)
 	for name, value := range off {
 		if value != "false" {
 			t.Errorf("%s is %s where nothing is planted", name, value)
@@ -75,37 +82,45 @@ func TestRootHasTheSameConstantsInBothBuilds(t *testing.T) {
 	}
 }
 
-// constants gives those that a file declares, with their values; of a comparison, what is compared with.
-func constants(t *testing.T, path string) map[string]string {
+// declared gives the constants or variables of a file, with their values; of a comparison, what is compared with.
+func declared(t *testing.T, path string, kind token.Token) map[string]string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	found := map[string]string{}
-	ast.Inspect(file, func(n ast.Node) bool {
-		spec, is := n.(*ast.ValueSpec)
-		if !is {
-			return true
+	for _, d := range file.Decls {
+		group, is := d.(*ast.GenDecl)
+		if !is || group.Tok != kind {
+			continue
 		}
-		switch value := spec.Values[0].(type) {
-		case *ast.BinaryExpr:
-			text, err := strconv.Unquote(value.Y.(*ast.BasicLit).Value)
-			if err != nil {
-				t.Error(err)
-			}
-			found[spec.Names[0].Name] = text
-		case *ast.SelectorExpr:
-			found[spec.Names[0].Name] = value.X.(*ast.Ident).Name + "." + value.Sel.Name
-		case *ast.Ident:
-			found[spec.Names[0].Name] = value.Name
+		for _, one := range group.Specs {
+			spec := one.(*ast.ValueSpec)
+			found[spec.Names[0].Name] = valueOf(t, spec.Values[0])
 		}
-		return true
-	})
+	}
 	if len(found) == 0 {
-		t.Fatalf("%s declares no constants", path)
+		t.Fatalf("%s declares nothing", path)
 	}
 	return found
+}
+
+func valueOf(t *testing.T, value ast.Expr) string {
+	t.Helper()
+	switch value := value.(type) {
+	case *ast.BinaryExpr:
+		text, err := strconv.Unquote(value.Y.(*ast.BasicLit).Value)
+		if err != nil {
+			t.Error(err)
+		}
+		return text
+	case *ast.SelectorExpr:
+		return value.X.(*ast.Ident).Name + "." + value.Sel.Name
+	case *ast.Ident:
+		return value.Name
+	}
+	return ""
 }
 
 func exists(t *testing.T, dir, name string) bool {

@@ -1,5 +1,0 @@
-//go:build mutant_checkpoint_before_rows
-
-package mutant
-
-const planted = "checkpoint_before_rows"

@@ -1,5 +1,0 @@
-//go:build mutant_stale_lane
-
-package mutant
-
-const planted = "stale_lane"

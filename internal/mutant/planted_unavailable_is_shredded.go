@@ -1,5 +1,0 @@
-//go:build mutant_unavailable_is_shredded
-
-package mutant
-
-const planted = "unavailable_is_shredded"

@@ -1,0 +1,190 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/internal/history"
+	"github.com/seed-3eec0498/muster/journal"
+	"github.com/seed-3eec0498/muster/kafka"
+	"github.com/seed-3eec0498/muster/service"
+)
+
+// dump writes down what is there at rest: journal, commands, offsets, letters and view, and, once the processes have been stopped, what is on
+// their disks and on those that crashes have left.
+func (w *world) dump(ctx context.Context) (*history.Record, error) {
+	r := &history.Record{Calls: w.log.Calls(), Queries: w.log.Queries()}
+	var err error
+	if r.Journal, err = history.Read(ctx, kafka.Config{Brokers: w.brokers}, w.ledger.group); err != nil {
+		return nil, err
+	}
+	if r.Commands, err = w.commands(ctx); err != nil {
+		return nil, err
+	}
+	if r.Consumed, err = w.consumed(ctx); err != nil {
+		return nil, err
+	}
+	if l := w.process(callerName(0)).current(); l != nil {
+		if r.Letters, err = letters(ctx, l.DeadLetters(w.ledger.group)); err != nil {
+			return nil, err
+		}
+	}
+	if r.Views, err = w.views(ctx); err != nil {
+		return nil, err
+	}
+	w.end()
+	for _, p := range w.processes {
+		if p.service == ownersName && p.name != newcomer {
+			w.keep(p, p.disk.memory, false)
+		}
+	}
+	for _, e := range w.evidence {
+		stored, err := w.stored(e)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", e.process, err)
+		}
+		r.Stored = append(r.Stored, stored...)
+	}
+	return r, nil
+}
+
+// commands reads the command topic: where each id lies.
+func (w *world) commands(ctx context.Context) (map[string][]muster.Position, error) {
+	topic := w.ledger.group.CommandTopic("")
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.brokers...), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.KeepControlRecords())
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	left := map[int32]int64{}
+	ends.Each(func(o kadm.ListedOffset) {
+		if o.Offset > 0 {
+			left[o.Partition] = o.Offset
+		}
+	})
+	found := map[string][]muster.Position{}
+	for len(left) > 0 {
+		fetches := client.PollFetches(ctx)
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			for _, h := range r.Headers {
+				if h.Key == "ce_id" {
+					found[string(h.Value)] = append(found[string(h.Value)], muster.Position{Topic: topic, Partition: r.Partition, Offset: r.Offset})
+				}
+			}
+			if r.Offset+1 >= left[r.Partition] {
+				delete(left, r.Partition)
+			}
+		})
+	}
+	return found, nil
+}
+
+// letters gives the dead letters, but for those of a sending that came too late: they tell of that one, and another with the same id may have taken
+// effect since.
+func letters(ctx context.Context, from *service.DeadLetters) (all []muster.DeadLetter, err error) {
+	var page service.LetterPage
+	for {
+		if page, err = from.List(ctx, service.LetterFilter{}, page.Next, 0); err != nil {
+			return nil, err
+		}
+		for i := range page.Letters {
+			if err := page.Letters[i].Unreadable; err != nil {
+				return nil, err
+			}
+			if cause := &page.Letters[i].Cause; !errors.Is(cause, muster.ErrExpired) {
+				all = append(all, page.Letters[i].DeadLetter)
+			}
+		}
+		if page.Next == (muster.Position{}) {
+			return all, nil
+		}
+	}
+}
+
+// views reads the view, as soon as all of it is here: shards may be on their way.
+func (w *world) views(ctx context.Context) ([]history.View, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.settings.Within)
+	defer cancel()
+	var v history.View
+	err := persist(ctx, func() (err error) {
+		l := w.process(projection).current()
+		if l == nil {
+			return errDown
+		}
+		v, err = w.view(ctx, l)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("the view cannot be read: %w", err)
+	}
+	return []history.View{v}, nil
+}
+
+// view reads all rows of the view and how far they are.
+func (w *world) view(ctx context.Context, l *life) (history.View, error) {
+	v := history.View{Name: viewName, Instance: projection, Checkpoint: make([]int64, partitions), Rows: map[string]string{}}
+	for r, err := range w.ledger.view.All(ctx, l.LocalViews()) {
+		if err != nil {
+			return v, err
+		}
+		v.Rows[r.Key] = fmt.Sprintf("%+v", r.Value)
+	}
+	for _, status := range l.Projections() {
+		for _, c := range status.Checkpoint {
+			v.Checkpoint[c.Source.Partition] = max(v.Checkpoint[c.Source.Partition], c.Next)
+		}
+	}
+	return v, nil
+}
+
+// stored reads the store of an owner.
+func (w *world) stored(e evidence) (all []history.Stored, err error) {
+	store, err := journal.Open(journal.Config{Dir: w.stateDir(e), FS: e.files})
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if closed := store.Close(); err == nil {
+			err = closed
+		}
+	}()
+	if rebuilt, was := store.Rebuilt(); was {
+		return nil, fmt.Errorf("the store was given up: %+v", rebuilt)
+	}
+	group, err := store.Group(w.ledger.group, "", nil)
+	if err != nil {
+		return nil, err
+	}
+	for p := range w.ledger.group.Partitions() {
+		at, err := group.Open(p)
+		if err != nil {
+			return nil, err
+		}
+		s := history.Stored{Owner: e.name, Partition: p, Next: at.Next}
+		if err := group.Each(p, func(state muster.StoredState) error {
+			s.States = append(s.States, state)
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+func (w *world) stateDir(e evidence) string {
+	return filepath.Join(w.process(e.process).dir(), "state")
+}
