@@ -19,7 +19,8 @@ const (
 	ReasonUnknownType = "unknown-type"
 )
 
-// HandlerFaults says what a subscription does when a function returns an error or panics. The default is [FaultRetry].
+// HandlerFaults says what a subscription does when a function returns an error or panics. The default is [FaultRetry]. An error because a key cannot be had
+// now, such as that of a command which the function sends, is always tried again.
 func HandlerFaults(p FaultPolicy) SubscriptionOption { return policy(p, ReasonHandler, ReasonPanic) }
 
 // UndecodableEvents says what a subscription does with an event that this build cannot decode, and with a malformed record. The default is
@@ -43,8 +44,8 @@ func policy(p FaultPolicy, reasons ...string) SubscriptionOption {
 	})
 }
 
-// sealed makes a fault of an error of the codec that has a class; nil where err is none. Nothing is skipped then: a key that is away is waited for, and
-// what cannot be read for another reason stops the subscription where its policy for undecodable events would skip.
+// sealed makes a fault of an error of the codec that has a class; nil where err is none. It is not for what a function gave, whose text may hold
+// anything. Nothing is skipped then: a key that is away is waited for, and what cannot be read for another reason stops the subscription where its policy for undecodable events would skip.
 func (s *Subscription) sealed(ev *Event, err error) *EventFault {
 	class := PayloadFaultOf(err)
 	if class == FaultUndecodable || class == FaultErased {

@@ -155,13 +155,17 @@ func (s *Subscription) Handle(ctx context.Context, codec Codec, ev *Event) (hand
 	if err == nil {
 		return true, nil
 	}
-	if fault := s.sealed(ev, err); fault != nil {
-		return false, fault
-	}
 	if bad, is := errors.AsType[undecodable](err); is {
+		if fault := s.sealed(ev, err); fault != nil {
+			return false, fault
+		}
 		return false, s.Fault(ev.Position(), ReasonUndecodable, bad.error)
 	}
-	return false, s.Fault(ev.Position(), ReasonHandler, fmt.Errorf("function for %s: %w", ev.Type, err))
+	fault = s.Fault(ev.Position(), ReasonHandler, fmt.Errorf("function for %s: %w", ev.Type, err))
+	if PayloadFaultOf(err).Passing() { // of a command that the function would have sent, say
+		fault.Policy = FaultRetry
+	}
+	return false, fault
 }
 
 // undecodable is what the toolkit's part of a handler gives, so that it is not taken for the function's error.

@@ -6,7 +6,12 @@ const Label = label
 
 // AAD gives the associated data of the only part in a place.
 func AAD(place muster.Place, content string, bare []byte) []byte {
-	return WholeAAD(newHead(place.Purpose, KeyID{}), content, "acme", &place, SubjectRef{}, 0, 1, bare)
+	return TenantAAD(place, content, "acme", bare)
+}
+
+// TenantAAD is AAD for a tenant.
+func TenantAAD(place muster.Place, content, tenant string, bare []byte) []byte {
+	return WholeAAD(newHead(place.Purpose, KeyID{}), content, tenant, &place, SubjectRef{}, 0, 1, bare)
 }
 
 // WholeAAD gives the associated data of a part.

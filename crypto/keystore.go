@@ -56,8 +56,8 @@ type KeyChange struct {
 	Destroy *Receipt // nil for an entry
 }
 
-// KeyStore keeps wrapped data keys. All methods may be called at once, by many processes. An error is [ErrShredded], [ErrKeyMissing] or
-// [ErrKeyUnavailable] (also when a context ends), under errors.Is; anything else is read as ErrKeyUnavailable.
+// KeyStore keeps wrapped data keys. All methods may be called at once, by many processes. An error is [ErrShredded], [ErrKeyMissing],
+// [ErrNoAccess] or [ErrKeyUnavailable] (also when a context ends), under errors.Is; anything else is read as ErrKeyUnavailable.
 type KeyStore interface {
 	// Active gives the subject's key to seal with. ErrKeyMissing: none was made yet. ErrShredded: none will be, save by Reinstate.
 	Active(ctx context.Context, subject SubjectRef) (Entry, error)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -18,6 +17,9 @@ type RotationConfig struct {
 	Tenants []string
 	// Beside is how many keys are wrapped again at once. Zero means 16.
 	Beside int
+	// Slice is how many keys are wrapped and read back in one go over the store; more keys take more goes. Each takes about 70 bytes of memory. Zero
+	// means 250,000, so about 18 MB.
+	Slice int
 	// Logger hears what was done. Nil means that nothing is logged.
 	Logger *slog.Logger
 	// Now is the clock. Nil means time.Now.
@@ -37,14 +39,17 @@ var ErrGenerationInUse = errors.New("crypto: the generation still wraps data key
 
 // NewRotation makes one.
 func NewRotation(c RotationConfig) (*Rotation, error) {
-	if c.Keys == nil || c.KMS == nil || c.Beside < 0 {
-		return nil, fmt.Errorf("%w: a rotation needs Keys, KMS, and no negative Beside", errInput)
+	if c.Keys == nil || c.KMS == nil || c.Beside < 0 || c.Slice < 0 {
+		return nil, fmt.Errorf("%w: a rotation needs Keys, KMS, and no negative Beside or Slice", errInput)
 	}
 	if len(c.Tenants) == 0 {
 		c.Tenants = []string{""}
 	}
 	if c.Beside == 0 {
 		c.Beside = 16
+	}
+	if c.Slice == 0 {
+		c.Slice = 250_000
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -150,93 +155,6 @@ func (r *Rotation) each(ctx context.Context, f func(Entry) error) error {
 		}
 	}
 	return nil
-}
-
-// Rewrapped says what [Rotation.Rewrap] did.
-type Rewrapped struct {
-	Generation uint32 // under which all live data keys are
-	Live       int    // data keys that were looked at
-	Wrapped    int    // of these, wrapped again now
-	Destroyed  int    // of these, destroyed meanwhile
-}
-
-// keyPlace names a data key in a key store.
-type keyPlace struct {
-	subject SubjectRef
-	id      KeyID
-}
-
-// Rewrap wraps all live data keys under the current generation, and then reads every one of them back: each has to open under that generation, to the key its
-// id commits to, and none may be missing that was there before, save what was destroyed meanwhile. An interrupted one goes on where it was when it is called again.
-func (r *Rotation) Rewrap(ctx context.Context) (Rewrapped, error) {
-	current, _, err := r.Current(ctx)
-	if err != nil || current == 0 {
-		return Rewrapped{}, err
-	}
-	if err := r.retire(ctx, current); err != nil {
-		return Rewrapped{}, err
-	}
-	done := Rewrapped{Generation: current}
-	before := map[keyPlace]bool{}
-	if done.Wrapped, err = r.wrapAll(ctx, current, before); err != nil {
-		return done, err
-	}
-	done.Live = len(before)
-	err = r.scan(ctx, func(e Entry) error {
-		if e.Generation < current {
-			return fmt.Errorf("%w: a key of subject_ref %x is under generation %d", ErrGenerationInUse, e.Subject, e.Generation)
-		}
-		delete(before, keyPlace{e.Subject, e.ID})
-		_, _, err := r.open(ctx, e)
-		return err
-	})
-	if err != nil {
-		return done, err
-	}
-	for place := range before {
-		if _, err := r.config.Keys.Lookup(ctx, place.subject, place.id); !errors.Is(err, ErrShredded) {
-			return done, fmt.Errorf("a key of subject_ref %x was there before the re-wrap and is not destroyed: %w", place.subject, errors.Join(ErrKeyMissing, err))
-		}
-		done.Destroyed++
-	}
-	r.config.Logger.InfoContext(ctx, "data keys are wrapped under the current generation", "generation", current, "live", done.Live, "wrapped", done.Wrapped, "destroyed", done.Destroyed)
-	return done, nil
-}
-
-// wrapAll wraps what is under an earlier generation, several at once, and notes all that live.
-func (r *Rotation) wrapAll(ctx context.Context, current uint32, live map[keyPlace]bool) (wrapped int, err error) {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	work := make(chan Entry)
-	var all sync.WaitGroup
-	for range r.config.Beside {
-		all.Go(func() {
-			for e := range work {
-				if err := r.wrap(ctx, e, current); err != nil && !errors.Is(err, ErrShredded) {
-					stop(err)
-				}
-			}
-		})
-	}
-	err = r.scan(ctx, func(e Entry) error {
-		live[keyPlace{e.Subject, e.ID}] = true
-		if e.Generation >= current {
-			return nil
-		}
-		select {
-		case work <- e:
-			wrapped++
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	})
-	close(work)
-	all.Wait()
-	if ctx.Err() != nil { // what has stopped it says more than what the scan made of that
-		err = context.Cause(ctx)
-	}
-	return wrapped, err
 }
 
 // scan gives all data keys that are not destroyed.

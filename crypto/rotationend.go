@@ -8,6 +8,9 @@ import (
 
 // Destroy destroys a generation for good: its native key in the KMS, and then its key-encryption keys in the key store, of which every process hears. What
 // that generation ever wrapped cannot be opened any more by anybody, wherever it lies. [ErrGenerationInUse]: a live key needs it.
+//
+// Call it a minute or more after [Rotation.Begin]: whoever makes a key looks, once that is stored, whether its generation was retired meanwhile, and may see
+// the key store as it was TopicKeysConfig.Age before. A key that is stored in that time, behind the look for keys here, would be lost. [Schedule] keeps to that.
 func (r *Rotation) Destroy(ctx context.Context, generation uint32) error {
 	current, _, err := r.Current(ctx)
 	if err != nil {

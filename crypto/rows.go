@@ -8,7 +8,7 @@ import (
 )
 
 // Rows is what [KeysIn] needs of a database: one row of bytes for each subject, changed by one writer at a time. All methods may be called at once.
-// An error of the database is read as [ErrKeyUnavailable].
+// An error of the database is read as [ErrKeyUnavailable], save one that is [ErrNoAccess].
 type Rows interface {
 	// Get gives the row of a subject as it was when Get was called or later; nil when there is none.
 	Get(ctx context.Context, subject SubjectRef) ([]byte, error)
@@ -232,7 +232,7 @@ func unavailable(err error) error {
 	if err == nil {
 		return nil
 	}
-	for _, known := range []error{ErrShredded, ErrKeyMissing, ErrKeyUnavailable, errInput} {
+	for _, known := range []error{ErrShredded, ErrKeyMissing, ErrKeyUnavailable, ErrNoAccess, errInput} {
 		if errors.Is(err, known) {
 			return err
 		}

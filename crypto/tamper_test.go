@@ -265,12 +265,15 @@ func TestEmptyPayload(t *testing.T) {
 
 // The list in the associated data is injective: whatever is in its fields, no two lists have the same bytes.
 func FuzzAssociatedData(f *testing.F) {
-	f.Add("a", "b", "c", "d", uint64(1), "a", "bc", "", "d", uint64(1), uint8(1), uint8(2))
-	f.Add("g", "t", "id", "m", uint64(0), "g", "t", "id", "m", uint64(256), uint8(2), uint8(4))
-	f.Fuzz(func(t *testing.T, g1, t1, a1, m1 string, r1 uint64, g2, t2, a2, m2 string, r2 uint64, p1, p2 uint8) {
+	f.Add("j", "acme", "a", "b", "c", "d", uint64(1), "j", "acme", "a", "bc", "", "d", uint64(1), uint8(1), uint8(2))
+	f.Add("j", "acme", "g", "t", "id", "m", uint64(0), "j", "acme", "g", "t", "id", "m", uint64(256), uint8(2), uint8(4))
+	f.Add("ja", "cme", "g", "t", "id", "m", uint64(0), "j", "acme", "g", "t", "id", "m", uint64(0), uint8(2), uint8(2))
+	f.Add("j", "acme", "g", "t", "id", "m", uint64(0), "j", "", "acmeg", "t", "id", "m", uint64(0), uint8(2), uint8(2))
+	f.Add("j", "\x00\x00\x00\x01", "g", "t", "id", "m", uint64(0), "j\x00\x00\x00\x01", "", "g", "t", "id", "m", uint64(0), uint8(2), uint8(2))
+	f.Fuzz(func(t *testing.T, c1, n1, g1, t1, a1, m1 string, r1 uint64, c2, n2, g2, t2, a2, m2 string, r2 uint64, p1, p2 uint8) {
 		one := muster.Place{Purpose: muster.Purpose(p1%7 + 1), Group: g1, Type: t1, AggregateID: a1, MessageID: m1, Revision: r1}
 		two := muster.Place{Purpose: muster.Purpose(p2%7 + 1), Group: g2, Type: t2, AggregateID: a2, MessageID: m2, Revision: r2}
-		same := bytes.Equal(crypto.AAD(one, "x", nil), crypto.AAD(two, "x", nil))
+		same := bytes.Equal(crypto.TenantAAD(one, c1, n1, nil), crypto.TenantAAD(two, c2, n2, nil))
 		for _, p := range []*muster.Place{&one, &two} { // what is not bound, by design
 			if p.Purpose != muster.PurposeEvent && p.Purpose != muster.PurposeState {
 				p.Revision = 0
@@ -279,8 +282,8 @@ func FuzzAssociatedData(f *testing.F) {
 				p.Group = ""
 			}
 		}
-		if same != (one == two) {
-			t.Errorf("%+v and %+v have the same bytes: %v", one, two, same)
+		if same != (one == two && c1 == c2 && n1 == n2) {
+			t.Errorf("%q %q %+v and %q %q %+v have the same bytes: %v", c1, n1, one, c2, n2, two, same)
 		}
 		// the clear bytes do not run into the list
 		long := crypto.AAD(one, "x", []byte(g2))

@@ -3,6 +3,7 @@ package mustertest_test
 import (
 	"context"
 	"fmt"
+	"testing"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/mustertest"
@@ -18,4 +19,11 @@ func ExampleNewMemoryStates() {
 	state, err := states.Load(1, "acc-1")
 	fmt.Println(state.Revision, string(state.Data), err, states.Next(1))
 	// Output: 1 open <nil> 1
+}
+
+// A test of a package that handles people: it imports their messages, which links them in, and fails for each line that prints one.
+func ExampleNoPersonalPrints() {
+	_ = func(t *testing.T) {
+		mustertest.NoPersonalPrints(t, "./...")
+	}
 }

@@ -134,7 +134,7 @@ func (r *Rows[V]) erase(keys []string, all bool) error {
 		}
 		v, withheld, err := r.view.value.Reveal(r.b.codec(), r.view.place(key, k.content), k.payload)
 		if err != nil {
-			return r.b.hold(AsStore(fmt.Errorf("view store: decode a row of %s: %w", r.view, decodingFault(err))))
+			return r.undecoded(err)
 		}
 		switch {
 		case all:

@@ -81,13 +81,18 @@ func (r *Rows[V]) index(k *kept[V]) (err error) {
 func (r *Rows[V]) decode(k *kept[V]) (V, error) {
 	v, err := r.view.value.Decode(r.b.codec(), r.view.place(k.key, k.content), k.payload)
 	if err != nil {
-		fault := rowFault(err)
-		if isStoreCorrupt(fault) {
-			r.b.h.shard.damaged.Store(true)
-		}
-		return v, r.b.hold(AsStore(fmt.Errorf("view store: decode a row of %s: %w", r.view, fault)))
+		return v, r.undecoded(err)
 	}
 	return v, nil
+}
+
+// undecoded makes the store's fault of a row that the codec did not read.
+func (r *Rows[V]) undecoded(err error) error {
+	fault := rowFault(err)
+	if isStoreCorrupt(fault) {
+		r.b.h.shard.damage(fault)
+	}
+	return r.b.hold(AsStore(fmt.Errorf("view store: decode a row of %s: %w", r.view, fault)))
 }
 
 // entries gives what the indexes say of a row.

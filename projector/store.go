@@ -47,10 +47,24 @@ type storeShard struct {
 	holder *storeHolding
 	meta   shardMeta
 
-	damaged atomic.Bool              // a record cannot be read: the next claim begins anew
+	damaged atomic.Pointer[string]   // why the next claim begins anew, one of the Rebuilt constants: a record cannot be read; nil where all can
 	held    atomic.Bool              // holder is not nil, and no copy's; for readers
 	copies  atomic.Bool              // holder is that of a copy
 	sources atomic.Pointer[[]Source] // as the last claim said; nil before
+}
+
+// damage has the next claim begin anew.
+func (sh *storeShard) damage(err error) {
+	why := rebuiltFor(err)
+	sh.damaged.Store(&why)
+}
+
+// rebuiltFor gives the word for what cannot be read.
+func rebuiltFor(err error) string {
+	if muster.PayloadFaultOf(err) == muster.FaultTampered {
+		return RebuiltTampered
+	}
+	return RebuiltCorrupt
 }
 
 // at gives the range of the shard's keys.
@@ -141,8 +155,8 @@ func (s *Store) Claim(ctx context.Context, shard Shard) (Holding, error) {
 	}
 	sh.commit.Lock()
 	defer sh.commit.Unlock()
-	if sh.damaged.Load() {
-		if err := s.renumber(sh, RebuiltCorrupt, errDamaged); err != nil {
+	if why := sh.damaged.Load(); why != nil {
+		if err := s.renumber(sh, *why, errDamaged); err != nil {
 			return nil, err
 		}
 	}
@@ -169,7 +183,7 @@ func (s *Store) prepare(ctx context.Context, sh *storeShard) error {
 	if err == nil {
 		err = s.checkIndexes(ctx, sh)
 	}
-	if err != nil && isStoreCorrupt(err) && s.renumber(sh, RebuiltCorrupt, err) == nil {
+	if err != nil && isStoreCorrupt(err) && s.renumber(sh, rebuiltFor(err), err) == nil {
 		if err = s.readMeta(sh); err == nil {
 			err = s.checkIndexes(ctx, sh)
 		}
@@ -242,7 +256,7 @@ func (s *Store) renumber(sh *storeShard, reason string, cause error) error {
 		return err
 	}
 	sh.meta = shardMeta{}
-	sh.damaged.Store(false)
+	sh.damaged.Store(nil)
 	s.log.Error("rows of a view cannot be used and were given up; they are built anew from the journals",
 		"projection", sh.id.projection, "shard", sh.id.number, "generation", sh.id.generation, "reason", reason, "error", cause)
 	return nil

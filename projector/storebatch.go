@@ -53,7 +53,7 @@ func (b *storeBatch) Commit(ctx context.Context, change Change) error {
 	if b.fault != nil {
 		return b.fault
 	}
-	if h.shard.damaged.Load() { // a query found it; the next claim begins anew
+	if h.shard.damaged.Load() != nil { // a query found it; the next claim begins anew
 		return s.fault("commit "+h.shard.id.String(), undecodableRecord(errDamaged))
 	}
 	if err := s.enter(); err != nil {

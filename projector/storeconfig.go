@@ -71,6 +71,7 @@ type StoreRebuilt struct {
 // Why rows, or index entries, were given up. The words are stable: metrics and logs carry them.
 const (
 	RebuiltCorrupt     = "corrupt"      // damaged, or not readable as what it should be
+	RebuiltTampered    = "tampered"     // a row is not what was sealed there
 	RebuiltNewerFormat = "newer-format" // written by a newer build
 	RebuiltForeign     = "foreign"      // a Pebble store, but not one of this package
 	RebuiltIndexes     = "indexes"      // the view has other indexes than before; the entries were made anew from the rows, which stay

@@ -51,7 +51,7 @@ func (h *storeHolding) Stored(context.Context) (Stored, error) {
 func (sh *storeShard) read(s *Store, doing string, err error) error {
 	err = s.fault(doing, err)
 	if isStoreCorrupt(err) {
-		sh.damaged.Store(true)
+		sh.damage(err)
 	}
 	return err
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/seed-3eec0498/muster"
 )
 
 // pageReader fills one page from a snapshot.
@@ -103,6 +105,9 @@ func (r *pageReader) opened(sh *storeShard, key string, value []byte) (RawRow, e
 		return RawRow{}, undecodableRecord(err)
 	}
 	payload, content, err := r.view.open(r.s.codec(), key, row)
+	if muster.PayloadFaultOf(err) == muster.FaultTampered {
+		err = undecodableRecord(err)
+	}
 	return RawRow{Key: key, Value: slices.Clone(payload), ContentType: content, Shard: sh.id.number}, err
 }
 

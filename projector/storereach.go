@@ -11,7 +11,7 @@ func (s *Store) Reach(d *Definition) (map[int32]int64, error) {
 	_, generation := s.servingLocked(d.name, d.version)
 	var shards []*storeShard
 	for id, sh := range s.shards {
-		if id.projection == d.title && id.generation == generation && !sh.damaged.Load() {
+		if id.projection == d.title && id.generation == generation && sh.damaged.Load() == nil {
 			shards = append(shards, sh)
 		}
 	}

@@ -124,6 +124,9 @@ func unavailable(view string, err error) error {
 	}
 	e := muster.Errorf(muster.Unavailable, "view %s: %v", view, err)
 	e.Retry = true
+	if class := muster.PayloadFaultOf(err); class != muster.FaultUndecodable {
+		e.Reason = class.Reason()
+	}
 	return e
 }
 

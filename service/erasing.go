@@ -39,11 +39,14 @@ func (o *owner) erase(ctx context.Context, p int32, erasures []crypto.Erasure, f
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(t.ctx, cancel)() //nolint:contextcheck // both bound it: the caller's and the tenure's
+	e := &erasing{o: o, tenure: t, partition: p, found: map[string]bool{}, recoveries: t.recoveries.Load()}
+	if o.board.state(o.group.Name(), p) != Serving { // looked at behind the count: a recovery that begins from here on counts one more
+		return errEraseBusy
+	}
 	done, err := o.states.Erased(p)
 	if err != nil {
 		return err
 	}
-	e := &erasing{o: o, tenure: t, partition: p, found: map[string]bool{}}
 	for i := range erasures {
 		if _, is := slices.BinarySearch(done, erasures[i].ID); !is {
 			e.subjects, e.ids = append(e.subjects, erasures[i].Subject), append(e.ids, erasures[i].ID)
@@ -57,11 +60,22 @@ func (o *owner) erase(ctx context.Context, p int32, erasures []crypto.Erasure, f
 		return err
 	}
 	o.cfg.failpoint("erasing-replaced")
-	if err := o.states.Redact(ctx, p, nil, e.ids); err != nil {
+	if err := e.note(ctx); err != nil {
 		return err
 	}
 	o.cfg.failpoint("erasing-marked")
 	return nil
+}
+
+// note notes the erasures with the rows, unless the partition was recovered meanwhile: rows that were read again from older snapshots are not the ones
+// that were replaced.
+func (e *erasing) note(ctx context.Context) error {
+	e.tenure.turn.Lock()
+	defer e.tenure.turn.Unlock()
+	if e.tenure.recoveries.Load() != e.recoveries {
+		return errEraseBusy
+	}
+	return e.o.states.Redact(ctx, e.partition, nil, e.ids)
 }
 
 // erasing is one erase under way.
@@ -74,6 +88,8 @@ type erasing struct {
 	found     map[string]bool
 	refolding *muster.Refolding
 	next      int64 // of the journal
+
+	recoveries int64 // of the tenure, as it began
 }
 
 // find gives the aggregates that have data of the subjects, and tells whether there are such as were not known before.
@@ -114,6 +130,7 @@ func (e *erasing) run(ctx context.Context) error {
 	if err != nil || len(states) == 0 {
 		return err
 	}
+	o.cfg.failpoint("erasing-rows")
 	return o.snapshots.replace(ctx, p, states)
 }
 

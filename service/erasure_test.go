@@ -26,7 +26,7 @@ func (h *erasureHouse) await(s *running, subject string) crypto.Erasure {
 func TestErasureSurvivesAKillAtEachStep(t *testing.T) {
 	for _, point := range []string{
 		"erasure-requested", "erasure-keys-destroyed-done", "erasure-keys-destroyed", "erasure-propagating-done", "erasure-propagating",
-		"erasing-folded", "erasing-replaced", "erasure-carried-out", "erasure-purged-done", "erasure-purged",
+		"erasing-folded", "erasing-rows", "erasing-replaced", "erasure-carried-out", "erasure-purged-done", "erasure-purged",
 	} {
 		t.Run(point, func(t *testing.T) {
 			h, dir, v := newErasureHouse(t), t.TempDir(), (*erasureHouse).view

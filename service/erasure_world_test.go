@@ -28,6 +28,7 @@ type erasureHouse struct {
 	ask     *muster.QueryType[*peoplepb.Ask, *peoplepb.Person]
 	signed  *muster.EventType[*peoplepb.SignedUp]
 	alter   func(*service.Config) // of what is started next; may be nil
+	folds   func(name string)     // hears of each event that an owner folds; may be nil, set before owner
 }
 
 func newErasureHouse(t *testing.T, opts ...muster.GroupOption) *erasureHouse {
@@ -53,8 +54,13 @@ func (h *erasureHouse) owner() *muster.Aggregate[*peoplepb.Person] {
 		h.signed.Emit(r, &peoplepb.SignedUp{Name: in.Name, Email: in.Email, City: in.City})
 		return r.State(), nil
 	})
+	folds := h.folds
 	muster.Evolve(a, h.signed, func(s *peoplepb.Person, e *peoplepb.SignedUp) *peoplepb.Person {
+		if folds != nil {
+			folds(e.Name)
+		}
 		s.Name, s.Email, s.City, s.Letters = e.Name, e.Email, e.City, int64(len(e.Name))
+		s.Orders++ // which only the history knows
 		return s
 	})
 	muster.Answer(a, h.ask, func(_ context.Context, s muster.State[*peoplepb.Person], _ *peoplepb.Ask) (*peoplepb.Person, error) {
@@ -74,6 +80,11 @@ func (h *erasureHouse) view() *projector.View[*peoplepb.Person] {
 // start runs a service of the house with a codec of its own.
 func (h *erasureHouse) start(dir string, failpoint func(string), parts ...service.Part) *running {
 	h.t.Helper()
+	return start(h.t, h.config(dir, failpoint, parts...), parts...)
+}
+
+func (h *erasureHouse) config(dir string, failpoint func(string), parts ...service.Part) service.Config {
+	h.t.Helper()
 	codec, err := crypto.Open(h.t.Context(), crypto.Config{Keys: h.keys, KMS: h.kms, SubjectKey: h.secret})
 	if err != nil {
 		h.t.Fatal(err)
@@ -90,7 +101,7 @@ func (h *erasureHouse) start(dir string, failpoint func(string), parts ...servic
 	if h.alter != nil {
 		h.alter(&cfg)
 	}
-	return start(h.t, cfg, parts...)
+	return cfg
 }
 
 func (h *erasureHouse) ref(subject string) crypto.SubjectRef {

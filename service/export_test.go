@@ -78,3 +78,11 @@ type Awaiting struct {
 func (a Awaiting) Run(ctx context.Context) error {
 	return (&awaiting{here: a.Here, holder: a.Holder, there: a.There, changes: a.Changes, closed: a.Closed, self: "self"}).run(ctx)
 }
+
+// Anew drops the rows of a partition and has it read again, as is done with rows that cannot be trusted, and returns when that has begun.
+func (s *Service) Anew(g *muster.Group, partition int32) {
+	o := s.ownerOf(g)
+	again := &suspension{partitions: []int32{partition}, why: "state", reset: true}
+	o.hold(again)
+	o.suspend(again)
+}

@@ -54,6 +54,8 @@ type tenure struct {
 	change consumer.Change // what assigned it; serves this assignment and no later one
 	done   sync.WaitGroup  // its recovery, and its trimming, when one runs
 	turn   sync.Mutex      // held over a recovery, and over removing events
+
+	recoveries atomic.Int64 // that have begun; written with turn held, while the partition is not serving
 }
 
 // hand is the partitions a lane has in hand, until done is closed.
@@ -197,6 +199,7 @@ func (o *owner) restore(p int32, why string) {
 			defer func() { <-o.limit }()
 			t.turn.Lock()
 			defer t.turn.Unlock()
+			t.recoveries.Add(1)
 			o.recover(t, p)
 		case <-t.ctx.Done():
 		}

@@ -45,15 +45,17 @@ func (p *Privacy) run(ctx context.Context) {
 	}
 }
 
-// settledKey is a partition of a group, and settledAt the tenure in which all of so many erasures were carried out there.
+// settledKey is a partition of a group, and settledAt the tenure in which all of so many erasures were carried out there, and how often it had been
+// recovered in it: a recovery may have read older rows.
 type settledKey struct {
 	group     string
 	partition int32
 }
 
 type settledAt struct {
-	tenure   *tenure
-	erasures int
+	tenure     *tenure
+	recoveries int64
+	erasures   int
 }
 
 // look does what can be done now. It tells whether something is left that this service owes, and whether something of it could not be done.
@@ -79,7 +81,11 @@ func (p *Privacy) look(ctx context.Context, settled map[settledKey]settledAt) (o
 		for _, n := range o.served() {
 			key := settledKey{o.group.Name(), n}
 			t := o.tenureOf(n)
-			if settled[key] == (settledAt{t, len(destroyed)}) {
+			if t == nil {
+				continue
+			}
+			now := settledAt{t, t.recoveries.Load(), len(destroyed)}
+			if settled[key] == now {
 				continue
 			}
 			if err := o.erase(ctx, n, destroyed, p.forget); err != nil {
@@ -89,7 +95,7 @@ func (p *Privacy) look(ctx context.Context, settled map[settledKey]settledAt) (o
 				}
 				continue
 			}
-			settled[key] = settledAt{t, len(destroyed)}
+			settled[key] = now
 		}
 	}
 	for i := range destroyed {

@@ -24,12 +24,17 @@ type Verification struct {
 	// Faults names groups and partitions, projections and shards, and how many things were found there: no ids and no keys of rows, which may tell
 	// who somebody is.
 	Faults []string
+	// Unseen names what this service has and was not looked into here, because it is on hold, stopped, or at another instance. See [Verification.Proven].
+	Unseen []Unseen
+
+	looked bool // to the end, without an error
 }
 
 // VerifyErased proves an erasure on this instance: it asks the key store for the marker and for bytes that are left, looks into the stored state of every
 // aggregate that had data of the subject in the served partitions, into their snapshots and into every row of the views that are held here, and tries
-// to open the events. It reads the snapshots topic and all rows, so it takes as long as that does. Other instances and services are asked by themselves; what
-// projections have in a database of yours is yours to search. The error says that something could not be looked at, and then nothing is proven.
+// to open the events. It reads the snapshots topic and all rows, so it takes as long as that does. What it could not look into because it is on hold or
+// elsewhere stands in Unseen; other instances and services are asked by themselves. What projections have in a database of yours is yours to search.
+// The error says that looking failed, and then nothing is proven.
 // NotFound: no erasure is on the ledger.
 func (p *Privacy) VerifyErased(ctx context.Context, subject string) (Verification, error) {
 	var v Verification
@@ -61,59 +66,94 @@ func (p *Privacy) VerifyErased(ctx context.Context, subject string) (Verificatio
 	}
 	var faults []error
 	for _, o := range p.s.owners {
-		for _, n := range o.served() {
-			if err := o.verify(ctx, n, &v, fault); err != nil {
-				faults = append(faults, fmt.Errorf("%s[%d]: %w", o.group.Name(), n, err))
-			}
+		faults = append(faults, p.verifyOwner(ctx, o, &v, fault)...)
+	}
+	if err := p.verifyProjections(ctx, &v, fault); err != nil {
+		faults = append(faults, err)
+	}
+	for _, d := range v.Erasure.Owed { // what this build does not have
+		if d.Service == p.s.cfg.Name && !p.has(d) {
+			v.unseen(d, unseenNotRun)
 		}
 	}
-	if !v.Erasure.Reinstated {
-		faults = append(faults, p.verifyProjections(ctx, &v, fault))
-	}
+	v.sortUnseen()
+	v.looked = len(faults) == 0
 	return v, errors.Join(faults...)
+}
+
+// has tells whether a duty is one of what this build runs.
+func (p *Privacy) has(d crypto.Duty) bool {
+	for _, o := range p.s.owners {
+		if d.Kind == crypto.DutyGroup && d.Name == o.group.Name() {
+			return true
+		}
+	}
+	return slices.ContainsFunc(p.s.projections, func(one *projection) bool { return d.Kind == crypto.DutyProjection && d.Name == one.String() })
 }
 
 // verifyProjections looks into the rows of views, and at the letters of all projections.
 func (p *Privacy) verifyProjections(ctx context.Context, v *Verification, fault func(string, ...any)) error {
-	ref := v.Erasure.Subject
-	if p.s.views != nil {
+	type place struct {
+		projection string
+		shard      int32
+	}
+	ref, rows := v.Erasure.Subject, map[place]bool{}
+	if p.s.views != nil && !v.Erasure.Reinstated {
 		shards, err := p.s.views.SubjectRows(ctx, ref)
 		if err != nil {
 			return err
 		}
 		for _, found := range shards {
+			rows[place{found.Projection, found.Shard}] = rows[place{found.Projection, found.Shard}] || !found.Standby
 			if v.Rows += found.Rows; found.Sealed > 0 {
 				fault("view %s, shard %d: %d rows still have a part sealed for the subject", found.Projection, found.Shard, found.Sealed)
 			}
 		}
 	}
 	attributor, does := p.s.cfg.codec().(muster.Attributor)
-	var faults []error
 	for _, one := range p.s.projections {
+		_, isView := one.part.(projector.AnyView)
+		duties, states := p.shardsOf(one)
 		r, err := one.runner()
-		if err != nil || !does {
-			continue // it does not run here, so it has nothing
-		}
-		letters, err := r.Letters(ctx, projector.LetterQuery{Limit: 10_000})
-		if err != nil {
-			faults = append(faults, err)
-			continue
-		}
-		causes := map[int32]int{}
-		for i := range letters {
-			l := &letters[i]
-			if !slices.Contains(attributor.Subjects(nil, l.Event.Payload), ref) {
+		for shard, duty := range duties {
+			state, here := states[shard]
+			switch {
+			case v.Erasure.Reinstated:
+				v.unseen(duty, unseenReinstated)
+				continue
+			case err != nil || !does:
+				v.unseen(duty, unseenNotRun)
+				continue
+			case !here:
+				v.unseen(duty, unseenElsewhere)
+				continue
+			case isView && !rows[place{one.String(), shard}]:
+				v.unseen(duty, string(state))
 				continue
 			}
-			if v.Letters++; l.Cause != "" && l.Cause != projector.CauseErased && l.At.Before(v.Erasure.Receipt.Time) {
-				causes[l.Event.Partition]++
+			letters, why, err := lettersIn(ctx, r, shard)
+			if why != "" {
+				v.unseen(duty, why)
+			}
+			if err != nil {
+				return err
+			}
+			causes := 0
+			for i := range letters {
+				l := &letters[i]
+				if !slices.Contains(attributor.Subjects(nil, l.Event.Payload), ref) {
+					continue
+				}
+				if v.Letters++; l.Cause != "" && l.Cause != projector.CauseErased && l.At.Before(v.Erasure.Receipt.Time) {
+					causes++
+				}
+			}
+			if causes > 0 {
+				fault("projection %s, shard %d: %d letters still have a cause from before the erasure", one, shard, causes)
 			}
 		}
-		for partition, n := range causes {
-			fault("projection %s, partition %d: %d letters still have a cause from before the erasure", one, partition, n)
-		}
 	}
-	return errors.Join(faults...)
+	return nil
 }
 
 // verifySnapshots looks at what a recovery would read.

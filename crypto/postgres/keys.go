@@ -105,7 +105,7 @@ func (r *rows) prepare(ctx context.Context) error {
 		}
 		for _, statement := range all {
 			if _, err := tx.Exec(ctx, statement); err != nil {
-				if pg, is := errors.AsType[*pgconn.PgError](err); is && pg.Code == "42501" {
+				if pg, is := errors.AsType[*pgconn.PgError](err); is && pg.Code == insufficientPrivilege {
 					return fmt.Errorf("%w; as the owner of the schema run: %s; and grant SELECT, INSERT, UPDATE on it", err, all)
 				}
 				return err
@@ -138,8 +138,18 @@ func (r *rows) Get(ctx context.Context, subject crypto.SubjectRef) ([]byte, erro
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
-	return held, err
+	return held, r.denied(err)
 }
+
+// denied makes [crypto.ErrNoAccess] of an error that says that the role has no right to the table.
+func (r *rows) denied(err error) error {
+	if pg, is := errors.AsType[*pgconn.PgError](err); is && pg.Code == insufficientPrivilege {
+		return fmt.Errorf("%w: grant SELECT on %s to those who open, and INSERT and UPDATE to those who seal: %w", crypto.ErrNoAccess, r.table, err)
+	}
+	return err
+}
+
+const insufficientPrivilege = "42501" // of SQLSTATE: PostgreSQL, appendix A
 
 // Update implements [crypto.Rows].
 func (r *rows) Update(ctx context.Context, subject crypto.SubjectRef, f func(held []byte, place int64) ([]byte, error)) error {
@@ -191,7 +201,7 @@ func (r *rows) update(ctx context.Context, subject crypto.SubjectRef, f func(hel
 	case own != nil:
 		return false, own
 	}
-	return false, err
+	return false, r.denied(err)
 }
 
 var errAgain = errors.New("another process was faster")
@@ -200,7 +210,7 @@ var errAgain = errors.New("another process was faster")
 func (r *rows) Scan(ctx context.Context, f func(held []byte) error) error {
 	found, err := r.pool.Query(ctx, "select held from "+r.table+" order by subject")
 	if err != nil {
-		return err
+		return r.denied(err)
 	}
 	defer found.Close()
 	for found.Next() {
@@ -212,5 +222,5 @@ func (r *rows) Scan(ctx context.Context, f func(held []byte) error) error {
 			return err
 		}
 	}
-	return found.Err()
+	return r.denied(found.Err())
 }

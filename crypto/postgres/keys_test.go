@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"strings"
@@ -97,4 +98,11 @@ func wantUnavailable(t *testing.T, err error) {
 	if !errors.Is(err, crypto.ErrKeyUnavailable) || errors.Is(err, crypto.ErrShredded) || errors.Is(err, crypto.ErrKeyMissing) {
 		t.Errorf("a database that is away gives %v; want ErrKeyUnavailable", err)
 	}
+}
+
+// bounded gives a context that outlives the test, for what cleans up behind it.
+func bounded(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
 }

@@ -69,7 +69,7 @@ func (s *story) depositAndList(id, holder string, amount int64, text string, bal
 				return fmt.Sprintf("%9s  in the list at once", money(balance)), nil
 			}
 		}
-		return "", fmt.Errorf("the accounts of %s are %v, want %s with %s", holder, page.Rows, id, money(balance))
+		return "", fmt.Errorf("the list has %d accounts of the holder, want %s with %s among them", len(page.Rows), id, money(balance))
 	})
 }
 

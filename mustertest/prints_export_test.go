@@ -1,0 +1,4 @@
+package mustertest
+
+// PersonalPrints gives what NoPersonalPrints fails for.
+var PersonalPrints = personalPrints
