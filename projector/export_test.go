@@ -114,3 +114,6 @@ func InOrder(keys []string) []string {
 	}
 	return all
 }
+
+// Throttle holds back the feeds of a journal while busy says so, see [BuildRate].
+func Throttle(j Journal, rate int, busy func() bool) Journal { return throttle(j, rate, busy) }
