@@ -49,8 +49,8 @@ func newKeyring(ctx context.Context, cfg *Config) *keyring {
 	r.watch, r.zero = newWatch(r), cfg.Now()
 	each := (cfg.CacheEntries + shards - 1) / shards
 	for i := range shards {
-		r.names[i] = newShelf[string, subjectKeys](each, nil)
-		r.refs[i] = newShelf[SubjectRef](each, func(s *subjectKeys) { s.out.Store(true) })
+		r.names[i] = newShelf[string, subjectKeys](each, nil, nil)
+		r.refs[i] = newShelf[SubjectRef](each, func(s *subjectKeys) { s.out.Store(true) }, (*subjectKeys).sealedFor)
 	}
 	return r
 }
@@ -71,6 +71,12 @@ func (r *keyring) refShelf(ref *SubjectRef) (*shelf[SubjectRef, subjectKeys], ui
 func (r *keyring) byRef(ref *SubjectRef) *subjectKeys {
 	shelf, hash := r.refShelf(ref)
 	return shelf.get(hash, *ref)
+}
+
+// known is byRef for what was heard of a subject, which is no use of its keys.
+func (r *keyring) known(ref *SubjectRef) *subjectKeys {
+	shelf, hash := r.refShelf(ref)
+	return shelf.peek(hash, *ref)
 }
 
 // clock gives the time as a number.
@@ -111,6 +117,9 @@ func (r *keyring) sealing(id string, size int) (k *openKey, cached bool, err err
 	shelf, hash := r.nameShelf(id)
 	if s := shelf.get(hash, id); s != nil && !s.out.Load() {
 		if k := s.active.Load(); k != nil && r.usable(k) && k.spend(r.cfg, size) {
+			if !s.sealed.Load() {
+				s.sealed.Store(true)
+			}
 			return k, true, nil
 		}
 	}
@@ -296,7 +305,7 @@ func (r *keyring) heard(c KeyChange) {
 			r.gone.destroy(id)
 		}
 		r.changes.Add(1)
-		if s := r.byRef(&c.Destroy.Subject); s != nil {
+		if s := r.known(&c.Destroy.Subject); s != nil {
 			s.revoke(func(k *openKey) bool { return k.life <= c.Destroy.Life })
 		}
 		return
@@ -308,7 +317,7 @@ func (r *keyring) heard(c KeyChange) {
 		}
 		return
 	}
-	s := r.byRef(&e.Subject)
+	s := r.known(&e.Subject)
 	switch {
 	case e.State == EntryDestroyed:
 		r.gone.destroy(e.ID)

@@ -10,7 +10,8 @@ import (
 // chain of slots with equal hashes, which a writer changes by one pointer at a time, and a slot that was taken out still leads to those behind it.
 type shelf[K comparable, V any] struct {
 	size   int
-	drop   func(*V) // told of what goes, before it does
+	drop   func(*V)      // told of what goes, before it does; nil: nobody is
+	used   func(*V) bool // tells whether a value was used by who did not ask the shelf for it, since it was asked last; nil: none is
 	chains []atomic.Pointer[slot[K, V]]
 
 	mu   sync.Mutex    // held by who writes
@@ -27,9 +28,9 @@ type slot[K comparable, V any] struct {
 }
 
 // newShelf makes room for so many values, two chained to each other on average when it is full.
-func newShelf[K comparable, V any](size int, drop func(*V)) *shelf[K, V] {
+func newShelf[K comparable, V any](size int, drop func(*V), used func(*V) bool) *shelf[K, V] {
 	size = max(size, 1)
-	return &shelf[K, V]{size: size, drop: drop, chains: make([]atomic.Pointer[slot[K, V]], 1<<bits.Len(uint(size)/2))}
+	return &shelf[K, V]{size: size, drop: drop, used: used, chains: make([]atomic.Pointer[slot[K, V]], 1<<bits.Len(uint(size)/2))}
 }
 
 func (s *shelf[K, V]) chain(hash uint64) *atomic.Pointer[slot[K, V]] {
@@ -54,6 +55,14 @@ func (s *shelf[K, V]) get(hash uint64, key K) *V {
 		found.used.Store(true)
 	}
 	return found.value.Load()
+}
+
+// peek is get by somebody who does not need the value, only knows something about it.
+func (s *shelf[K, V]) peek(hash uint64, key K) *V {
+	if found := s.find(hash, key); found != nil {
+		return found.value.Load()
+	}
+	return nil
 }
 
 // add puts a value there unless there is one, and gives the one that is there now.
@@ -85,7 +94,7 @@ func (s *shelf[K, V]) placeLocked(hash uint64, key K, value *V) {
 	if len(s.ring) < s.size {
 		s.ring = append(s.ring, fresh)
 	} else {
-		for s.ring[s.hand].used.Swap(false) {
+		for s.wantedLocked(s.ring[s.hand]) {
 			s.hand = (s.hand + 1) % len(s.ring)
 		}
 		s.removeLocked(s.ring[s.hand])
@@ -94,6 +103,12 @@ func (s *shelf[K, V]) placeLocked(hash uint64, key K, value *V) {
 	}
 	fresh.next.Store(chain.Load())
 	chain.Store(fresh)
+}
+
+// wantedLocked tells whether a slot was used since the hand last came by.
+func (s *shelf[K, V]) wantedLocked(old *slot[K, V]) bool {
+	asked := old.used.Swap(false)
+	return s.used != nil && s.used(old.value.Load()) || asked
 }
 
 func (s *shelf[K, V]) removeLocked(old *slot[K, V]) {

@@ -4,7 +4,7 @@ package crypto
 type Shelf struct{ *shelf[string, int] }
 
 // NewShelf makes one; drop is nil or told of what goes.
-func NewShelf(size int, drop func(*int)) Shelf { return Shelf{newShelf[string](size, drop)} }
+func NewShelf(size int, drop func(*int)) Shelf { return Shelf{newShelf[string](size, drop, nil)} }
 
 func (s Shelf) Get(hash uint64, key string) *int             { return s.get(hash, key) }
 func (s Shelf) Add(hash uint64, key string, value *int) *int { return s.add(hash, key, value) }

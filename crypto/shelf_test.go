@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/crypto"
 )
 
@@ -90,4 +91,28 @@ func TestShelfIsReadWhileItIsWritten(t *testing.T) {
 	writers.Wait()
 	done.Store(true)
 	readers.Wait()
+}
+
+// A subject that is only sealed for keeps its key at hand, however many others come and go: it is looked for by its id, and nobody asks by its reference.
+func TestWhoeverIsSealedForStays(t *testing.T) {
+	w := openCodec(t, func(c *crypto.Config) {
+		c.Types = []crypto.Declaration{crypto.Whole[muster.Raw](nil)}
+		c.CacheEntries = 256
+	})
+	seal := func(id string) {
+		place := eventAt("p-1", 1)
+		place.AggregateID = id
+		if _, _, err := w.Encode(nil, place, muster.Raw("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const others = 500
+	seal("hot")
+	for n := range others {
+		seal("hot")
+		seal("other-" + strconv.Itoa(n))
+	}
+	if got := w.Stats().Unwraps; got != others+1 {
+		t.Errorf("%d keys were opened for %d subjects", got, others+1)
+	}
 }

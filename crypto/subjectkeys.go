@@ -13,6 +13,7 @@ const maxVersions = 16
 type subjectKeys struct {
 	ref    SubjectRef
 	out    atomic.Bool                // not on the shelf any more: nobody would tell it of changes
+	sealed atomic.Bool                // something was sealed for it: found by its id, which the shelf of references does not see
 	active atomic.Pointer[openKey]    // to seal with; nil: to be asked for
 	calm   atomic.Int64               // until when no renewal is tried, since one has failed; on the ring's clock
 	erased atomic.Int64               // until when it is believed that nothing is sealed for it any more; on the ring's clock
@@ -36,6 +37,9 @@ type openKey struct {
 	drawn  int64         // messages, of those in used, after which the key is renewed
 	before int64         // messages that this process had sealed with it when it was opened
 }
+
+// sealedFor tells whether anything was sealed since it was asked last.
+func (s *subjectKeys) sealedFor() bool { return s.sealed.Swap(false) }
 
 // find gives an open key. Most of what is opened was sealed with the newest.
 func (s *subjectKeys) find(id *KeyID) *openKey {
