@@ -31,8 +31,10 @@ func (o *owner) replayFrom(ctx context.Context, p int32, at journal.Checkpoint, 
 	if r.check {
 		from = at.LastAt
 	}
-	next, err := consumer.ReadJournal(ctx, o.reader, p, from, end, func(events []muster.Event) error { return r.take(ctx, events) },
-		func(stuckAt int64) { o.unblock(ctx, p, stuckAt) })
+	next, err := r.through(ctx, from, end)
+	if err == nil && end > from {
+		next, err = r.readOn(ctx, next)
+	}
 	o.metrics.replayed.WithLabelValues(o.group.Name()).Add(float64(r.read))
 	if errors.Is(err, errDiverged) {
 		return true, nil
@@ -41,6 +43,21 @@ func (o *owner) replayFrom(ctx context.Context, p int32, at journal.Checkpoint, 
 		return false, err
 	}
 	return false, r.store(ctx, max(next, at.Next), true)
+}
+
+func (r *catchup) through(ctx context.Context, from, end int64) (next int64, err error) {
+	return consumer.ReadJournal(ctx, r.o.reader, r.partition, from, end, func(events []muster.Event) error { return r.take(ctx, events) },
+		func(stuckAt int64) { r.o.unblock(ctx, r.partition, stuckAt) })
+}
+
+// readOn reads once more what came while the journal was read: whoever's transaction was open then has its marker there now, and this owner's first
+// event would be taken for one behind somebody else's writing.
+func (r *catchup) readOn(ctx context.Context, from int64) (next int64, err error) {
+	ends, err := consumer.EndOffsets(ctx, r.o.reader, []int32{r.partition})
+	if err != nil {
+		return from, err
+	}
+	return r.through(ctx, from, max(from, ends[r.partition]))
 }
 
 // catchup is one stretch of a partition's journal on its way into the store.

@@ -87,6 +87,9 @@ func (r *run) takeOverBehind(id string, timeout time.Duration, registry *prometh
 			}
 		}
 	}
+	if n := total(t, registry, "muster_suspensions_total", nil); n != 0 {
+		t.Errorf("partitions were read again %v times; the marker of the transaction that ended is nobody's write", n)
+	}
 	if events != hidden.events {
 		t.Errorf("the command behind the open transaction has %d events, want the %d it had when its owner died", events, hidden.events)
 	}
