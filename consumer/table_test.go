@@ -185,3 +185,27 @@ func TestPutThatIsGivenUp(t *testing.T) {
 	}
 	wire.Mend()
 }
+
+// What somebody gives up takes nothing with it that is put next: kgo lets go of a record together with those that are buffered behind it.
+func TestPutBehindOneThatIsGivenUp(t *testing.T) {
+	c := start(t, 1)
+	table, err := consumer.OpenTable(within(t), c.kafka, c.control(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(table.Close)
+	for n := range 300 {
+		ctx, giveUp := context.WithCancel(within(t))
+		go giveUp()
+		_, _ = table.Put(ctx, "k", []byte("given up, or not"))
+		if _, err := table.Put(within(t), "k", fmt.Append(nil, n)); err != nil {
+			t.Fatalf("put %d: %v", n, err)
+		}
+		if err := table.Sync(within(t)); err != nil {
+			t.Fatal(err)
+		}
+		if entries, _ := table.Entries(); string(entries["k"].Value) != fmt.Sprint(n) {
+			t.Fatalf("the table has %q, want %d", entries["k"].Value, n)
+		}
+	}
+}
