@@ -74,8 +74,10 @@ func (l *KeyLog) Partitions() int32 { return l.partitions }
 // Append adds a record and gives its offset, when all in-sync replicas have it. With an error it may have been added all the same.
 func (l *KeyLog) Append(ctx context.Context, partition int32, key, value []byte) (int64, error) {
 	record, done := &kgo.Record{Topic: l.topic, Partition: partition, Key: key, Value: value}, make(chan error, 1)
-	l.client.Produce(ctx, record, func(_ *kgo.Record, err error) { done <- err })
-	var err error
+	err := ctx.Err()
+	if err == nil { // not under ctx, see Table.Put
+		l.client.TryProduce(context.WithoutCancel(ctx), record, func(_ *kgo.Record, err error) { done <- err })
+	}
 	select {
 	case err = <-done:
 		if err == nil {

@@ -127,3 +127,17 @@ func TestKeyLogOfATopicMadeAgain(t *testing.T) {
 		t.Errorf("following a topic that was made again: %v", err)
 	}
 }
+
+// What somebody gives up takes nothing with it that is added next, as with a table.
+func TestKeyLogBehindWhatIsGivenUp(t *testing.T) {
+	c := start(t, 1)
+	log := c.keyLog(t, c.keySpace(t))
+	for n := range 300 {
+		ctx, giveUp := context.WithCancel(within(t))
+		go giveUp()
+		_, _ = log.Append(ctx, 0, []byte("k"), []byte("given up, or not"))
+		if _, err := log.Append(within(t), 0, []byte("k"), []byte("v")); err != nil {
+			t.Fatalf("append %d: %v", n, err)
+		}
+	}
+}

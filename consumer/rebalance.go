@@ -18,6 +18,7 @@ import (
 // starts, so that kgo has nothing left to decide: the committed one if it is in the log, else the start of the log, said aloud. A later
 // SetOffsets works on partitions with a pinned offset only.
 func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	<-s.made // whoever is told of the partitions claims them by the client
 	fresh := offsets[s.topic]
 	if len(fresh) == 0 {
 		return offsets, nil

@@ -30,6 +30,7 @@ type session struct {
 	ctx  context.Context         // ends with run, or with the reason the session cannot go on
 	fail context.CancelCauseFunc // ends ctx; the first reason counts
 
+	made     chan struct{}    // closed when Consumer.client is there: kgo joins while it is made
 	over     bool             // guarded by Consumer.mu: set at the end; the callbacks then take in nothing and wait for nobody
 	metadata map[int32]string // of the committed offsets; fetched writes it, assigned reads it after that
 
@@ -40,7 +41,7 @@ type session struct {
 func (c *Consumer) session(ctx context.Context) error {
 	inner, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	s := &session{Consumer: c, run: ctx, ctx: inner, fail: fail}
+	s := &session{Consumer: c, run: ctx, ctx: inner, fail: fail, made: make(chan struct{})}
 
 	// The client outlives inner: closing it properly takes requests.
 	life, kill := context.WithCancel(context.WithoutCancel(ctx))
@@ -52,6 +53,7 @@ func (c *Consumer) session(ctx context.Context) error {
 	c.mu.Lock()
 	c.client, c.fail = client, func(err error) { fail(err) }
 	c.mu.Unlock()
+	close(s.made)
 
 	for inner.Err() == nil {
 		fetches := client.PollFetches(inner)
