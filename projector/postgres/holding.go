@@ -104,8 +104,8 @@ func (h *holding) Begin(ctx context.Context) (projector.Batch, error) {
 	// One round trip. The mark is gone when the transaction is another one. A deferred constraint is checked at each statement, so that it
 	// fails the function that broke it and not the commit of all.
 	tx, err := conn.BeginTx(ctx, pgx.TxOptions{BeginQuery: fmt.Sprintf(
-		"begin; set local muster.batch = '%s'; set local application_name = '%s'; set local idle_in_transaction_session_timeout = %d; set constraints all immediate",
-		b.mark, h.label, h.target.projection.idle.Milliseconds())})
+		"begin; set local muster.batch = '%s'; set local application_name = '%s'; %s; set constraints all immediate",
+		b.mark, h.label, idleLimit(h.target.projection.idle))})
 	if err != nil {
 		conn.Release()
 		return nil, h.target.fault(ctx, fmt.Sprintf("begin a transaction for shard %d", h.shard.Number), err)

@@ -83,8 +83,8 @@ func (t *target) generation(ctx context.Context, tx pgx.Tx, shard projector.Shar
 	if err := t.end(ctx, tx, t.label(old), ""); err != nil {
 		return err
 	}
-	if err := t.projection.reset(ctx, &hand{Tx: tx}, old); err != nil {
-		return fmt.Errorf("OnReset: %w", err)
+	if err := t.resetRows(ctx, tx, old); err != nil {
+		return err
 	}
 	_, err = tx.Exec(ctx, `update `+t.tables.Projections+` set generation = $2 where projection = $1`, t.name(shard), shard.Generation)
 	return err
@@ -117,10 +117,7 @@ func (t *target) Drop(ctx context.Context, shard projector.Shard) error {
 		if t.projection.reset == nil {
 			return nil
 		}
-		if err := t.projection.reset(ctx, &hand{Tx: tx}, shard); err != nil {
-			return fmt.Errorf("OnReset: %w", err)
-		}
-		return nil
+		return t.resetRows(ctx, tx, shard)
 	})
 	if err != nil {
 		return t.fault(ctx, fmt.Sprintf("drop shard %d", shard.Number), err)
@@ -131,6 +128,10 @@ func (t *target) Drop(ctx context.Context, shard projector.Shard) error {
 // name is what a projection is called in the tables.
 func (t *target) name(shard projector.Shard) string { return t.prefix + shard.Projection }
 
+// ownIdle is the idle limit of the toolkit's own transactions, where that of the projection is not shorter: they think of nothing between two statements.
+// A process that falls asleep in one has the row of the projection locked, and nobody else could claim any shard.
+const ownIdle = 5 * time.Second
+
 // within runs fn in a transaction of the toolkit's own.
 func (t *target) within(ctx context.Context, fn func(tx pgx.Tx) error) error {
 	conn, err := t.conn(ctx)
@@ -138,7 +139,24 @@ func (t *target) within(ctx context.Context, fn func(tx pgx.Tx) error) error {
 		return err
 	}
 	defer conn.Release()
-	return pgx.BeginFunc(ctx, conn, fn)
+	return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{BeginQuery: "begin; " + idleLimit(min(ownIdle, t.projection.idle))}, fn)
+}
+
+// idleLimit is the statement that bounds how long the server waits for the next one of a transaction.
+func idleLimit(limit time.Duration) string {
+	return fmt.Sprintf("set local idle_in_transaction_session_timeout = %d", limit.Milliseconds())
+}
+
+// resetRows calls the user's function, which may think as long as any other.
+func (t *target) resetRows(ctx context.Context, tx pgx.Tx, shard projector.Shard) error {
+	if _, err := tx.Exec(ctx, idleLimit(t.projection.idle)); err != nil {
+		return err
+	}
+	if err := t.projection.reset(ctx, &hand{Tx: tx}, shard); err != nil {
+		return fmt.Errorf("OnReset: %w", err)
+	}
+	_, err := tx.Exec(ctx, idleLimit(min(ownIdle, t.projection.idle)))
+	return err
 }
 
 // conn takes a connection, for which it waits a bounded time.
