@@ -52,6 +52,8 @@ func TestClaimBesideOneThatSleeps(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(tired.Close)
+	wake := sync.OnceFunc(func() { close(tracer.wakes) })
+	t.Cleanup(wake) // before the pool is closed, which waits for it
 	sleeper, ended := target(t, postgres.New("model", tired).IdleLimit(time.Second)), make(chan error, 1)
 	go func() {
 		_, err := sleeper.Claim(t.Context(), shard("model"))
@@ -68,7 +70,7 @@ func TestClaimBesideOneThatSleeps(t *testing.T) {
 	if err := b.Commit(t.Context(), change(3)); err != nil {
 		t.Fatal(err)
 	}
-	close(tracer.wakes)
+	wake()
 	if err := <-ended; err == nil {
 		t.Error("who slept has claimed the shard in a transaction that was ended")
 	}
