@@ -82,7 +82,8 @@ func After(positions ...muster.Position) Option {
 	return func(d *Definition) { d.start.After = append(d.start.After, positions...) }
 }
 
-// Where passes over events for which fn is false. It must be fast and pure: it is asked again after a restart.
+// Where passes over events for which fn is false. It must be fast and pure: it is asked again after a restart. The
+// event is lent to it; what it keeps of the payload it copies.
 func Where(fn func(*muster.Event) bool) Option { return func(d *Definition) { d.where = fn } }
 
 // KeyBy sets the key that is parked when an event fails: later events with the same key wait behind it. The default is group and aggregate
