@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+
 	"github.com/seed-3eec0498/muster/consumer"
 	"github.com/seed-3eec0498/muster/crypto"
 	"github.com/seed-3eec0498/muster/internal/kafkatest"
@@ -111,12 +113,21 @@ func TestKeyLogOfATopicMadeAgain(t *testing.T) {
 	c := start(t, 1)
 	topic := c.keySpace(t)
 	log := c.keyLog(t, topic)
-	if _, err := c.adm.DeleteTopics(within(t), topic); err != nil {
+	ctx := within(t)
+	id := func() kadm.TopicID {
+		topics, err := c.adm.ListTopics(ctx, topic)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return topics[topic].ID
+	}
+	old := id()
+	if _, err := c.adm.DeleteTopics(ctx, topic); err != nil {
 		t.Fatal(err)
 	}
-	ctx := within(t)
-	for {
-		if err := kafka.EnsureKeys(ctx, c.client, "", topic[:len(topic)-len(".keys")], true); err == nil {
+	for { // a broker may know the old one for a moment
+		err := kafka.EnsureKeys(ctx, c.client, "", topic[:len(topic)-len(".keys")], true)
+		if now := id(); err == nil && now != old && now != (kadm.TopicID{}) {
 			break
 		} else if ctx.Err() != nil {
 			t.Fatal(err)
