@@ -73,20 +73,11 @@ func (l *KeyLog) Partitions() int32 { return l.partitions }
 
 // Append adds a record and gives its offset, when all in-sync replicas have it. With an error it may have been added all the same.
 func (l *KeyLog) Append(ctx context.Context, partition int32, key, value []byte) (int64, error) {
-	record, done := &kgo.Record{Topic: l.topic, Partition: partition, Key: key, Value: value}, make(chan error, 1)
-	err := ctx.Err()
-	if err == nil { // not under ctx, see Table.Put
-		l.client.TryProduce(context.WithoutCancel(ctx), record, func(_ *kgo.Record, err error) { done <- err })
+	record := &kgo.Record{Topic: l.topic, Partition: partition, Key: key, Value: value}
+	if err := write(ctx, l.client, record); err != nil {
+		return 0, l.config.Map("write to "+l.topic, err, kafka.On(kafka.TopicResource, l.topic, "Write")...)
 	}
-	select {
-	case err = <-done:
-		if err == nil {
-			return record.Offset, nil
-		}
-	case <-ctx.Done(): // a record under way is not taken back
-		err = ctx.Err()
-	}
-	return 0, l.config.Map("write to "+l.topic, err, kafka.On(kafka.TopicResource, l.topic, "Write")...)
+	return record.Offset, nil
 }
 
 // End gives the high watermarks.

@@ -115,19 +115,8 @@ func (t *Table) Put(ctx context.Context, key string, value []byte) (number int64
 		return 0, muster.Errorf(muster.InvalidArgument, "%s: a key of %d bytes with a value of %d; keys have 1 to %d, values %d at most",
 			t.topic, len(key), len(value), maxTableKey, maxTableValue)
 	}
-	if ctx.Err() != nil {
-		return 0, t.config.Map("write to "+t.topic, ctx.Err())
-	}
 	record := &kgo.Record{Topic: t.topic, Partition: 0, Key: []byte(key), Value: value}
-	written := make(chan error, 1)
-	// Not under ctx: kgo lets go of a record that may have been written only when it knows, and of one that may be let go together with all that is
-	// behind it, as the entry that somebody else puts next.
-	t.client.TryProduce(context.WithoutCancel(ctx), record, func(_ *kgo.Record, err error) { written <- err })
-	select {
-	case err = <-written:
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
+	err = write(ctx, t.client, record)
 	if errors.Is(err, kerr.UnknownTopicID) {
 		t.fail(t.madeAgain())
 		return 0, t.Failure()
