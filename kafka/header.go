@@ -1,6 +1,8 @@
 package kafka
 
 import (
+	"encoding/binary"
+	"encoding/hex"
 	"strconv"
 	"strings"
 	"time"
@@ -305,23 +307,12 @@ func readCount(b []byte) (int, bool) {
 
 // readFingerprint reads exactly eight hex digits.
 func readFingerprint(b []byte) (uint32, bool) {
-	if len(b) != 8 {
+	var n [4]byte
+	if len(b) != hex.EncodedLen(len(n)) {
 		return 0, false
 	}
-	n := uint32(0)
-	for _, c := range b {
-		switch {
-		case c >= '0' && c <= '9':
-			n = n<<4 | uint32(c-'0')
-		case c >= 'a' && c <= 'f':
-			n = n<<4 | uint32(c-'a'+10)
-		case c >= 'A' && c <= 'F':
-			n = n<<4 | uint32(c-'A'+10)
-		default:
-			return 0, false
-		}
-	}
-	return n, true
+	_, err := hex.Decode(n[:], b)
+	return binary.BigEndian.Uint32(n[:]), err == nil
 }
 
 func positionOf(r *kgo.Record) muster.Position {
