@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/internal/history"
@@ -24,10 +23,10 @@ func (w *world) dump(ctx context.Context) (*history.Record, error) {
 	if r.Journal, err = history.Read(ctx, kafka.Config{Brokers: w.brokers}, w.ledger.group); err != nil {
 		return nil, err
 	}
-	if r.Commands, err = w.commands(ctx); err != nil {
+	if r.Commands, err = history.ReadCommands(ctx, kafka.Config{Brokers: w.brokers}, w.ledger.group); err != nil {
 		return nil, err
 	}
-	if r.Consumed, err = w.consumed(ctx); err != nil {
+	if r.Consumed, _, err = history.ReadConsumed(ctx, kadm.NewClient(w.raw), "", w.ledger.group); err != nil {
 		return nil, err
 	}
 	if l := w.process(callerName(0)).current(); l != nil {
@@ -52,44 +51,6 @@ func (w *world) dump(ctx context.Context) (*history.Record, error) {
 		r.Stored = append(r.Stored, stored...)
 	}
 	return r, nil
-}
-
-// commands reads the command topic: where each id lies.
-func (w *world) commands(ctx context.Context) (map[string][]muster.Position, error) {
-	topic := w.ledger.group.CommandTopic("")
-	client, err := kgo.NewClient(kgo.SeedBrokers(w.brokers...), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.KeepControlRecords())
-	if err != nil {
-		return nil, err
-	}
-	defer client.Close()
-	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)
-	if err != nil {
-		return nil, err
-	}
-	left := map[int32]int64{}
-	ends.Each(func(o kadm.ListedOffset) {
-		if o.Offset > 0 {
-			left[o.Partition] = o.Offset
-		}
-	})
-	found := map[string][]muster.Position{}
-	for len(left) > 0 {
-		fetches := client.PollFetches(ctx)
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			for _, h := range r.Headers {
-				if h.Key == "ce_id" {
-					found[string(h.Value)] = append(found[string(h.Value)], muster.Position{Topic: topic, Partition: r.Partition, Offset: r.Offset})
-				}
-			}
-			if r.Offset+1 >= left[r.Partition] {
-				delete(left, r.Partition)
-			}
-		})
-	}
-	return found, nil
 }
 
 // letters gives the dead letters, but for those of a sending that came too late: they tell of that one, and another with the same id may have taken
@@ -168,21 +129,7 @@ func (w *world) stored(e evidence) (all []history.Stored, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for p := range w.ledger.group.Partitions() {
-		at, err := group.Open(p)
-		if err != nil {
-			return nil, err
-		}
-		s := history.Stored{Owner: e.name, Partition: p, Next: at.Next}
-		if err := group.Each(p, func(state muster.StoredState) error {
-			s.States = append(s.States, state)
-			return nil
-		}); err != nil {
-			return nil, err
-		}
-		all = append(all, s)
-	}
-	return all, nil
+	return history.ReadStored(e.name, group, w.ledger.group)
 }
 
 func (w *world) stateDir(e evidence) string {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
-	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/internal/history"
 	"github.com/seed-3eec0498/muster/kafka"
 )
@@ -23,7 +22,7 @@ func (w *world) rest(ctx context.Context) {
 		}
 	}
 	for {
-		left, err := w.behind(ctx)
+		_, left, err := history.ReadConsumed(ctx, kadm.NewClient(w.raw), "", w.ledger.group)
 		if err == nil && left == 0 {
 			break
 		}
@@ -56,45 +55,6 @@ func (p *process) serves(ctx context.Context) error {
 }
 
 var errDown = errors.New("it has not started")
-
-// behind is how many commands the owners have not finished.
-func (w *world) behind(ctx context.Context) (int64, error) {
-	progress, err := w.consumed(ctx)
-	if err != nil {
-		return 0, err
-	}
-	ends, err := kadm.NewClient(w.raw).ListEndOffsets(ctx, w.ledger.group.CommandTopic(""))
-	if err != nil {
-		return 0, err
-	}
-	left := int64(0)
-	ends.Each(func(end kadm.ListedOffset) {
-		next := int64(0)
-		for _, p := range progress {
-			if p.Partition == end.Partition {
-				next = max(p.Next, 0) - int64(len(p.Waiting))
-			}
-		}
-		left += end.Offset - next
-	})
-	return left, ends.Error()
-}
-
-// consumed is how far the group has committed.
-func (w *world) consumed(ctx context.Context) (all []muster.Progress, err error) {
-	offsets, err := kadm.NewClient(w.raw).FetchOffsets(ctx, w.ledger.group.Name())
-	if err != nil {
-		return nil, err
-	}
-	offsets.Each(func(o kadm.OffsetResponse) {
-		p, decodeErr := kafka.DecodeProgress(o.Partition, o.At, o.Metadata)
-		if decodeErr != nil {
-			err = decodeErr
-		}
-		all = append(all, p)
-	})
-	return all, err
-}
 
 // caughtUp waits until the view has applied the journal.
 func (w *world) caughtUp(ctx context.Context) error {

@@ -20,9 +20,6 @@ import (
 	"github.com/seed-3eec0498/muster/service"
 )
 
-// idHeader is the record header with a command's id, as docs/formats.md says.
-const idHeader = "ce_id"
-
 // dump is how everything is read when it has come to rest.
 type dump struct {
 	*ledgers
@@ -46,86 +43,15 @@ func (d *dump) topics(ctx context.Context, lagless time.Duration) error {
 	defer cancel()
 	lag := int64(-1)
 	_ = poll(waiting, func() bool { // what is left then is a violation, and told as such
-		lag, err = d.lag(ctx)
+		d.record.Consumed, lag, err = history.ReadConsumed(ctx, kadm.NewClient(d.raw), "", d.group)
 		return err == nil && lag == 0
 	})
 	if err != nil {
 		return err
 	}
 	d.record.End.Lag = map[string]int64{d.group.Name(): lag}
-	return d.commands(ctx)
-}
-
-// lag is how many commands are not consumed, those that wait among them. It notes what is.
-func (d *dump) lag(ctx context.Context) (int64, error) {
-	admin, topic := kadm.NewClient(d.raw), d.group.CommandTopic("")
-	ends, err := admin.ListEndOffsets(ctx, topic)
-	if err != nil {
-		return 0, err
-	}
-	committed, err := admin.FetchOffsets(ctx, d.group.Name())
-	if err != nil {
-		return 0, err
-	}
-	lag := int64(0)
-	d.record.Consumed = nil
-	for p := range d.group.Partitions() {
-		end, known := ends.Lookup(topic, p)
-		if !known || end.Err != nil {
-			return 0, fmt.Errorf("end of %s[%d]: %w", topic, p, end.Err)
-		}
-		at, known := committed.Lookup(topic, p)
-		if !known {
-			lag += end.Offset
-			continue
-		}
-		progress, err := kafka.DecodeProgress(p, at.At, at.Metadata)
-		if err != nil {
-			return 0, err
-		}
-		d.record.Consumed = append(d.record.Consumed, progress)
-		lag += end.Offset - progress.Next + int64(len(progress.Waiting))
-	}
-	return lag, nil
-}
-
-// commands notes where the topic has each command id.
-func (d *dump) commands(ctx context.Context) error {
-	topic := d.group.CommandTopic("")
-	ends, err := kadm.NewClient(d.raw).ListEndOffsets(ctx, topic)
-	if err != nil {
-		return err
-	}
-	left := map[int32]int64{}
-	ends.Each(func(o kadm.ListedOffset) {
-		if o.Offset > 0 {
-			left[o.Partition] = o.Offset
-		}
-	})
-	reader, err := kgo.NewClient(kgo.SeedBrokers(d.brokers...), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	d.record.Commands = map[string][]muster.Position{}
-	for len(left) > 0 {
-		fetches := reader.PollFetches(ctx)
-		if err := fetches.Err0(); err != nil {
-			return fmt.Errorf("dump of the commands: %w", err)
-		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			if r.Offset >= left[r.Partition]-1 {
-				delete(left, r.Partition)
-			}
-			for _, h := range r.Headers {
-				if h.Key == idHeader {
-					at := muster.Position{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}
-					d.record.Commands[string(h.Value)] = append(d.record.Commands[string(h.Value)], at)
-				}
-			}
-		})
-	}
-	return nil
+	d.record.Commands, err = history.ReadCommands(ctx, kafka.Config{Brokers: d.brokers}, d.group)
+	return err
 }
 
 // letters reads the dead letters, and counts those left out: a command that is read too late is refused, and the same id, sent again by its caller,
@@ -200,20 +126,7 @@ func (d *dump) stored(ctx context.Context, i *instance) error {
 	if err != nil {
 		return err
 	}
-	for p := range d.group.Partitions() {
-		at, err := states.Open(p)
-		if err != nil {
-			return err
-		}
-		s := history.Stored{Owner: i.settings.Name, Partition: p, Next: at.Next}
-		err = states.Each(p, func(state muster.StoredState) error {
-			s.States = append(s.States, state)
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		d.record.Stored = append(d.record.Stored, s)
-	}
-	return nil
+	stored, err := history.ReadStored(i.settings.Name, states, d.group)
+	d.record.Stored = append(d.record.Stored, stored...)
+	return err
 }
