@@ -56,23 +56,17 @@ func (w *world) dump(ctx context.Context) (*history.Record, error) {
 // letters gives the dead letters, but for those of a sending that came too late: they tell of that one, and another with the same id may have taken
 // effect since.
 func letters(ctx context.Context, from *service.DeadLetters) (all []muster.DeadLetter, err error) {
-	var page service.LetterPage
-	for {
-		if page, err = from.List(ctx, service.LetterFilter{}, page.Next, 0); err != nil {
+	for l, err := range from.All(ctx, service.LetterFilter{}) {
+		switch {
+		case err != nil:
 			return nil, err
-		}
-		for i := range page.Letters {
-			if err := page.Letters[i].Unreadable; err != nil {
-				return nil, err
-			}
-			if cause := &page.Letters[i].Cause; !errors.Is(cause, muster.ErrExpired) {
-				all = append(all, page.Letters[i].DeadLetter)
-			}
-		}
-		if page.Next == (muster.Position{}) {
-			return all, nil
+		case l.Unreadable != nil:
+			return nil, l.Unreadable
+		case !errors.Is(&l.Cause, muster.ErrExpired):
+			all = append(all, l.DeadLetter)
 		}
 	}
+	return all, nil
 }
 
 // views reads the view, as soon as all of it is here: shards may be on their way.
