@@ -105,7 +105,7 @@ func (r *rows) prepare(ctx context.Context) error {
 		}
 		for _, statement := range all {
 			if _, err := tx.Exec(ctx, statement); err != nil {
-				if pg, is := errors.AsType[*pgconn.PgError](err); is && pg.Code == insufficientPrivilege {
+				if lacksRight(err) {
 					return fmt.Errorf("%w; as the owner of the schema run: %s; and grant SELECT, INSERT, UPDATE on it", err, all)
 				}
 				return err
@@ -143,13 +143,17 @@ func (r *rows) Get(ctx context.Context, subject crypto.SubjectRef) ([]byte, erro
 
 // denied makes [crypto.ErrNoAccess] of an error that says that the role has no right to the table.
 func (r *rows) denied(err error) error {
-	if pg, is := errors.AsType[*pgconn.PgError](err); is && pg.Code == insufficientPrivilege {
+	if lacksRight(err) {
 		return fmt.Errorf("%w: grant SELECT on %s to those who open, and INSERT and UPDATE to those who seal: %w", crypto.ErrNoAccess, r.table, err)
 	}
 	return err
 }
 
-const insufficientPrivilege = "42501" // of SQLSTATE: PostgreSQL, appendix A
+// lacksRight tells whether an error says that the role may not do this: SQLSTATE insufficient_privilege, see PostgreSQL, appendix A.
+func lacksRight(err error) bool {
+	pg, is := errors.AsType[*pgconn.PgError](err)
+	return is && pg.Code == "42501"
+}
 
 // Update implements [crypto.Rows].
 func (r *rows) Update(ctx context.Context, subject crypto.SubjectRef, f func(held []byte, place int64) ([]byte, error)) error {
