@@ -8,9 +8,9 @@ import (
 	"github.com/seed-3eec0498/muster/projector"
 )
 
-// Pages are of one generation. Who goes on behind a page of one that was replaced is told to begin again; who asks an instance that has not heard of
-// the switch yet is told to ask again.
-func TestPagesAreOfOneGeneration(t *testing.T) {
+// twoGenerations gives a view with six rows in each of two generations, of which the first serves. A row says which one it is of.
+func twoGenerations(t *testing.T) (*projector.View[total], *projector.Store) {
+	t.Helper()
 	v := projector.NewView[total]("totals")
 	s := openStore(t, projector.StoreConfig{Views: []projector.AnyView{v}})
 	for generation := range 2 {
@@ -23,6 +23,13 @@ func TestPagesAreOfOneGeneration(t *testing.T) {
 		})
 	}
 	s.Serve("totals", 1, 0)
+	return v, s
+}
+
+// Pages are of one generation. Who goes on behind a page of one that was replaced is told to begin again; who asks an instance that has not heard of
+// the switch yet is told to ask again.
+func TestPagesAreOfOneGeneration(t *testing.T) {
+	v, s := twoGenerations(t)
 	old, err := v.Scan(t.Context(), s, projector.Limit(2))
 	noError(t, err)
 	next, err := v.Scan(t.Context(), s, projector.Limit(2), projector.PageToken(old.Token))
@@ -50,18 +57,7 @@ func TestPagesAreOfOneGeneration(t *testing.T) {
 
 // All tells of a switch between two pages, instead of rows of both generations.
 func TestAllIsOfOneGeneration(t *testing.T) {
-	v := projector.NewView[total]("totals")
-	s := openStore(t, projector.StoreConfig{Views: []projector.AnyView{v}})
-	for generation := range 2 {
-		shard := shardOf(v, 0)
-		shard.Generation = generation
-		apply(t, claim(t, s, shard), v, 1, func(r *projector.Rows[total]) {
-			for i := range 6 {
-				noError(t, r.Put(fmt.Sprint("k", i), total{Sum: int64(generation)}))
-			}
-		})
-	}
-	s.Serve("totals", 1, 0)
+	v, s := twoGenerations(t)
 	var got []int64
 	var ended error
 	for row, err := range v.All(t.Context(), s, projector.Limit(2)) {

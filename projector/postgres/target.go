@@ -139,8 +139,11 @@ func (t *target) within(ctx context.Context, fn func(tx pgx.Tx) error) error {
 		return err
 	}
 	defer conn.Release()
-	return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{BeginQuery: "begin; " + idleLimit(min(ownIdle, t.projection.idle))}, fn)
+	return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{BeginQuery: "begin; " + t.ownLimit()}, fn)
 }
+
+// ownLimit bounds how long the toolkit's own transactions may think.
+func (t *target) ownLimit() string { return idleLimit(min(ownIdle, t.projection.idle)) }
 
 // idleLimit is the statement that bounds how long the server waits for the next one of a transaction.
 func idleLimit(limit time.Duration) string {
@@ -155,7 +158,7 @@ func (t *target) resetRows(ctx context.Context, tx pgx.Tx, shard projector.Shard
 	if err := t.projection.reset(ctx, &hand{Tx: tx}, shard); err != nil {
 		return fmt.Errorf("OnReset: %w", err)
 	}
-	_, err := tx.Exec(ctx, idleLimit(min(ownIdle, t.projection.idle)))
+	_, err := tx.Exec(ctx, t.ownLimit())
 	return err
 }
 
