@@ -138,22 +138,26 @@ func (p *Privacy) verifyProjections(ctx context.Context, v *Verification, fault 
 			if err != nil {
 				return err
 			}
-			causes := 0
-			for i := range letters {
-				l := &letters[i]
-				if !slices.Contains(attributor.Subjects(nil, l.Event.Payload), ref) {
-					continue
-				}
-				if v.Letters++; l.Cause != "" && l.Cause != projector.CauseErased && l.At.Before(v.Erasure.Receipt.Time) {
-					causes++
-				}
-			}
-			if causes > 0 {
+			if causes := v.causesLeft(attributor, letters); causes > 0 {
 				fault("projection %s, shard %d: %d letters still have a cause from before the erasure", one, shard, causes)
 			}
 		}
 	}
 	return nil
+}
+
+// causesLeft counts the letters of the subject, and gives how many still have a cause from before the erasure.
+func (v *Verification) causesLeft(attributor muster.Attributor, letters []projector.Letter) (causes int) {
+	for i := range letters {
+		l := &letters[i]
+		if !slices.Contains(attributor.Subjects(nil, l.Event.Payload), v.Erasure.Subject) {
+			continue
+		}
+		if v.Letters++; l.Cause != "" && l.Cause != projector.CauseErased && l.At.Before(v.Erasure.Receipt.Time) {
+			causes++
+		}
+	}
+	return causes
 }
 
 // verifySnapshots looks at what a recovery would read.
