@@ -15,7 +15,7 @@ func Evolve[S, E any](a *Aggregate[S], t *EventType[E], fn func(state S, event E
 	if b.group.policy == KeepLatest {
 		fold = func(_, event any) any { return fn(b.zero().(S), event.(E)) }
 	}
-	e.event, e.fold = valueOf[E]{}.decode, fold
+	e.event, e.travel, e.fold = valueOf[E]{}.decode, valueOf[E]{}.travel, fold
 	b.evolve[t.name] = e
 }
 
@@ -55,18 +55,38 @@ func (b *Behaviour) evolves(g *Group, name string, missing, twice bool) bool {
 // evolver is what an event type does to a state.
 type evolver struct {
 	event    decoder
+	travel   traveller
 	fold     func(state, event any) any                     // nil where only EvolveRedacted was called
 	redacted func(state, event any, withheld Redaction) any // nil: what is absent is folded as absent
 }
 
-// read decodes an event for the fold. That somebody else could read more of it is an error: the state would differ from owner to owner.
+// read decodes an event for the fold.
 func (e evolver) read(codec Codec, ev *Event) (any, Redaction, error) {
 	place := eventPlace(ev)
 	v, r, err := e.event(codec, place, ev.Payload)
-	if err == nil && r.denied() {
-		err = withheld(r, place)
+	if err == nil {
+		err = seenByAll(r, place)
 	}
 	return v, r, err
+}
+
+// write encodes a value as the payload of an event, and gives what read will.
+func (e evolver) write(codec Codec, ev *Event, v any) (any, Redaction, error) {
+	place := eventPlace(ev)
+	data, contentType, travelled, r, err := e.travel(codec, place, v)
+	if err == nil {
+		err = seenByAll(r, place)
+	}
+	ev.Payload, ev.ContentType = data, contentType
+	return travelled, r, err
+}
+
+// seenByAll is an error where somebody else could read more of an event: the state would differ from owner to owner.
+func seenByAll(r Redaction, place Place) error {
+	if r.denied() {
+		return withheld(r, place)
+	}
+	return nil
 }
 
 // apply folds what read gave.

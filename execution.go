@@ -57,25 +57,19 @@ func (x *execution) emit(g *Group, name string, v any) {
 	}
 	x.revision++
 	e := x.event(name)
-	data, contentType, err := x.codec.Encode(nil, eventPlace(&e), v)
+	// What is folded is what a reader of the journal will decode, not the value in the handler's hands: that may have parts that do not
+	// travel, and the handler may change it later.
+	travelled, withheld, err := evolve.write(x.codec, &e, v)
 	if err != nil {
 		x.fault = x.unmade(err, "event %v", err)
 		return
 	}
-	if err := CheckPayload("event "+name, len(data)); err != nil {
+	if err := CheckPayload("event "+name, len(e.Payload)); err != nil {
 		x.fault = refusalOf(err)
 		return
 	}
-	if x.bytes += len(data); x.bytes > MaxEventBytes {
+	if x.bytes += len(e.Payload); x.bytes > MaxEventBytes {
 		x.fault = refuse(InvalidArgument, ReasonEventsTooBig, "the events of command %s take more than %d bytes; split it", x.cmd.Type, MaxEventBytes)
-		return
-	}
-	e.Payload, e.ContentType = data, contentType
-	// What is folded is what a reader of the journal will decode, not the value in the handler's hands: that may have parts that do not
-	// travel, and the handler may change it later.
-	travelled, withheld, err := evolve.read(x.codec, &e)
-	if err != nil {
-		x.fault = x.unmade(err, "event cannot be read back: %v", err)
 		return
 	}
 	x.events = append(x.events, e)

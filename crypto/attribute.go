@@ -60,5 +60,5 @@ func (o *onlyFor) Decode(place muster.Place, data []byte, into any) error {
 
 // Reveal implements [muster.Revealer].
 func (o *onlyFor) Reveal(place muster.Place, data []byte, into any) (muster.Redaction, error) {
-	return o.revealFor(&o.ref, place, data, into)
+	return o.revealFor(&o.ref, &place, data, into)
 }

@@ -19,16 +19,11 @@ const (
 	overhead    = headSize + 12 + 16
 )
 
-// head is the part of a blob that says how to open it.
-type head [headSize]byte
-
-func newHead(purpose muster.Purpose, id KeyID) (h head) {
-	h[0], h[1], h[3] = blobVersion, suiteAESGCM, byte(purpose)
-	copy(h[4:], id[:])
-	return h
+// appendHead writes the part of a blob that says how to open it.
+func appendHead(dst []byte, purpose muster.Purpose, id *KeyID) []byte {
+	dst = append(dst, blobVersion, suiteAESGCM, 0, byte(purpose))
+	return append(dst, id[:]...)
 }
-
-func (h *head) keyID() *KeyID { return (*KeyID)(h[4:]) }
 
 // checkBlob looks at the head of a blob, behind which are nonce, ciphertext and tag. It asks for no key: what is of an unknown kind ends here.
 func checkBlob(blob []byte, purpose muster.Purpose) error {
@@ -51,13 +46,13 @@ const lastPurpose = muster.PurposeProgress
 //
 // The list has a length u32 BE in front of each, so that no two lists have the same bytes; the clear bytes stand at the end as they are. The stream
 // is the group, or the view where the payload is a row. An event and a state have a revision, u64 BE; everything else its message id once more.
-func appendAAD(dst []byte, h *head, content, tenant string, place *muster.Place, ref *SubjectRef, index, count int, bare []byte) []byte {
+func appendAAD(dst, head []byte, content, tenant string, place *muster.Place, ref *SubjectRef, index, count int, bare []byte) []byte {
 	stream := place.Group
 	if place.Purpose == muster.PurposeRow {
 		stream = place.Type
 	}
 	dst = append(dst, label...)
-	dst = append(dst, h[:]...)
+	dst = append(dst, head...)
 	dst = appendText(dst, content)
 	dst = appendText(dst, tenant)
 	dst = appendText(dst, stream)

@@ -74,12 +74,13 @@ type scratch struct {
 // subject whose keys are destroyed. In a state or a row that is left out instead.
 func (c *Codec) Encode(dst []byte, place muster.Place, v any) ([]byte, string, error) {
 	s := c.pool.Get().(*scratch)
-	dst, content, err := c.encode(dst, s, &place, v)
+	dst, content, err := c.encode(dst, s, &place, v, nil)
 	c.pool.Put(s)
 	return dst, content, err
 }
 
-func (c *Codec) encode(dst []byte, s *scratch, place *muster.Place, v any) ([]byte, string, error) {
+// encode seals a value and, where into is not nil, reads it back.
+func (c *Codec) encode(dst []byte, s *scratch, place *muster.Place, v, into any) ([]byte, string, error) {
 	p, err := s.recent.of(&c.plans, v)
 	if err != nil {
 		return nil, "", err
@@ -89,23 +90,31 @@ func (c *Codec) encode(dst []byte, s *scratch, place *muster.Place, v any) ([]by
 		p = &wholeLetter
 	case p == nil || !p.personal: // the usual case of types without personal data
 		out, content, ok, err := c.plain(dst, p, place, v)
+		if err == nil && ok && into != nil {
+			err = c.readBack(place, out[len(dst):], content, into)
+		}
 		if ok || err != nil {
 			return out, content, err
 		}
 	}
-	if dst, err = c.split(dst, s, p, place, v); err != nil {
+	if dst, err = c.split(dst, s, p, place, v, into); err != nil {
 		return nil, "", err
 	}
 	return dst, muster.ContentSealed, nil
 }
 
 // split encodes a value, cuts it and seals what was cut.
-func (c *Codec) split(dst []byte, s *scratch, p *plan, place *muster.Place, v any) ([]byte, error) {
+func (c *Codec) split(dst []byte, s *scratch, p *plan, place *muster.Place, v, into any) ([]byte, error) {
 	plain, content, err := c.inner.Encode(s.plain[:0], *place, v)
 	if err != nil {
 		return nil, err
 	}
 	s.plain = plain
+	if into != nil {
+		if err := c.readBack(place, plain, content, into); err != nil {
+			return nil, err
+		}
+	}
 	s.cut.reset()
 	if err := p.cut(s, place, v, plain, content); err != nil {
 		return nil, err
@@ -159,9 +168,8 @@ func (c *Codec) seal(dst []byte, s *scratch, place *muster.Place, content string
 	for i, k := range s.keys {
 		plain := s.cut.parts[i].data
 		dst = appendPart(dst, &k.subject, len(plain)+overhead)
-		h := newHead(place.Purpose, k.id)
-		s.aad = appendAAD(s.aad[:0], &h, content, c.cfg.Tenant, place, &k.subject, i, len(s.keys), s.cut.clear)
-		dst = append(dst, h[:]...)
+		dst = appendHead(dst, place.Purpose, &k.id)
+		s.aad = appendAAD(s.aad[:0], dst[len(dst)-headSize:], content, c.cfg.Tenant, place, &k.subject, i, len(s.keys), s.cut.clear)
 		dst = k.aead.Seal(dst, nil, plain, s.aad)
 	}
 	c.ring.stats.sealed.Add(int64(len(s.keys)))
@@ -178,22 +186,22 @@ func keepsOthers(p muster.Purpose) bool { return p == muster.PurposeState || p =
 // error; [Codec.Reveal] tells which. Every other reason why a part cannot be opened is an error of this package, and then nothing is known about
 // the payload.
 func (c *Codec) Decode(place muster.Place, data []byte, into any) error {
-	_, err := c.Reveal(place, data, into)
+	_, err := c.revealFor(nil, &place, data, into)
 	return err
 }
 
 // Reveal implements [muster.Revealer].
 func (c *Codec) Reveal(place muster.Place, data []byte, into any) (muster.Redaction, error) {
-	return c.revealFor(nil, place, data, into)
+	return c.revealFor(nil, &place, data, into)
 }
 
-func (c *Codec) revealFor(only *SubjectRef, place muster.Place, data []byte, into any) (muster.Redaction, error) {
+func (c *Codec) revealFor(only *SubjectRef, place *muster.Place, data []byte, into any) (muster.Redaction, error) {
 	if !isSealed(data) {
-		return muster.Redaction{}, c.inClear(place, data, into)
+		return muster.Redaction{}, c.inClear(*place, data, into)
 	}
 	s := c.pool.Get().(*scratch)
 	s.only = only
-	redaction, err := c.reveal(s, &place, data, into)
+	redaction, err := c.reveal(s, place, data, into)
 	s.only = nil
 	c.pool.Put(s)
 	if err != nil {

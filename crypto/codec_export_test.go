@@ -11,10 +11,10 @@ func AAD(place muster.Place, content string, bare []byte) []byte {
 
 // TenantAAD is AAD for a tenant.
 func TenantAAD(place muster.Place, content, tenant string, bare []byte) []byte {
-	return WholeAAD(newHead(place.Purpose, KeyID{}), content, tenant, &place, SubjectRef{}, 0, 1, bare)
+	return WholeAAD([headSize]byte(appendHead(nil, place.Purpose, &KeyID{})), content, tenant, &place, SubjectRef{}, 0, 1, bare)
 }
 
 // WholeAAD gives the associated data of a part.
 func WholeAAD(h [headSize]byte, content, tenant string, place *muster.Place, ref SubjectRef, index, count int, bare []byte) []byte {
-	return appendAAD(nil, (*head)(&h), content, tenant, place, &ref, index, count, bare)
+	return appendAAD(nil, h[:], content, tenant, place, &ref, index, count, bare)
 }

@@ -41,8 +41,12 @@ func FuzzMergeOfSplitMessages(f *testing.F) {
 		if err := w.Decode(place, sealed, out); err != nil {
 			t.Fatal(err)
 		}
-		if !proto.Equal(in, out) {
-			t.Errorf("in:  %v\nout: %v", in, out)
+		echo := &personpb.Person{}
+		if _, _, _, err := w.Echo(nil, place, in, echo); err != nil {
+			t.Fatal(err)
+		}
+		if !proto.Equal(in, out) || !proto.Equal(echo, out) {
+			t.Errorf("in:   %v\nout:  %v\necho: %v", in, out, echo)
 		}
 	})
 }
@@ -73,8 +77,12 @@ func FuzzMergeOfSplitStructs(f *testing.F) {
 		if err := w.Decode(eventAt("p-1", 1), sealed, &out); err != nil {
 			t.Fatal(err)
 		}
-		if !reflect.DeepEqual(in, out) {
-			t.Errorf("in:  %+v\nout: %+v", in, out)
+		echo := splitPerson{}
+		if _, _, _, err := w.Echo(nil, eventAt("p-1", 1), in, &echo); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(in, out) || !reflect.DeepEqual(echo, out) {
+			t.Errorf("in:   %+v\nout:  %+v\necho: %+v", in, out, echo)
 		}
 	})
 }

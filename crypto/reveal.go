@@ -70,10 +70,10 @@ func (c *Codec) openParts(s *scratch, e *envelope, place *muster.Place) (shredde
 			denied = append(denied, p.ref)
 			continue
 		}
-		h := head(p.blob)
+		id := (*KeyID)(p.blob[4:headSize])
 		// before the look-up, not after it: a processor that reads at once what it has just written in small pieces has to wait
-		s.aad = appendAAD(s.aad[:0], &h, e.content, c.cfg.Tenant, place, &p.ref, i, len(e.parts), e.clear)
-		k, cached, err := c.ring.opening(&p.ref, h.keyID())
+		s.aad = appendAAD(s.aad[:0], p.blob[:headSize], e.content, c.cfg.Tenant, place, &p.ref, i, len(e.parts), e.clear)
+		k, cached, err := c.ring.opening(&p.ref, id)
 		switch {
 		case err == nil:
 		case errors.Is(err, ErrShredded):
