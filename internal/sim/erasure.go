@@ -144,6 +144,8 @@ func (w *world) purged(ctx context.Context, p *process, subject string) {
 
 // verify has owners and views prove what is theirs of all erasures, until each partition and shard was looked into by one of them.
 func (w *world) verify(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, w.settings.Within)
+	defer cancel()
 	for _, e := range w.erasures.final(nil) {
 		if err := persist(ctx, func() error { return w.proven(ctx, e.Subject) }); err != nil {
 			w.fault("I12: the erasure of %s is not proven: %v", e.Subject, err)

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -52,6 +53,7 @@ type (
 		Count int64
 		Chain uint64
 		Body  string `muster:"personal"`
+		First string `muster:"personal"` // body, which no later event replaces: only an erasure does
 		said
 	}
 )
@@ -109,7 +111,7 @@ func (t *tally) with(e noted) *tally {
 }
 
 func (r row) with(e noted) row {
-	return row{r.Count + 1, chained(r.Chain, e.Mark, e.Witness), e.Body, e.said}
+	return row{r.Count + 1, chained(r.Chain, e.Mark, e.Witness), e.Body, cmp.Or(r.First, e.Body), e.said}
 }
 
 func chained(chain uint64, links ...any) uint64 {

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/internal/history"
@@ -37,11 +38,35 @@ func (w Workload) people(rng *rand.Rand) {
 		of := w[rng.IntN(len(w))]
 		at := len(of)/8 + rng.IntN(max(1, len(of)*3/4))
 		subject := of[at].Aggregate
+		if cold := w.cold(at); len(cold) > 0 && rng.IntN(2) == 0 {
+			subject = pick(rng, cold)
+		}
 		if n%2 == 1 || subject == "" {
 			subject = witness(rng.IntN(witnesses))
 		}
 		of[at] = Operation{ID: fmt.Sprint("erasure-", n), Erase: subject}
 	}
+}
+
+// cold gives the aggregates that have data of people and are not touched from some time before a place on: no later event replaces what an erasure has
+// left in their rows.
+func (w Workload) cold(from int) (all []string) {
+	last, personal := map[string]int{}, map[string]bool{}
+	for _, of := range w {
+		for n, o := range of {
+			if !o.Query && o.Erase == "" {
+				last[o.Aggregate] = max(last[o.Aggregate], n)
+				personal[o.Aggregate] = personal[o.Aggregate] || o.Events > 0 && o.Bytes > 0 && !o.Refuse && !o.Panic
+			}
+		}
+	}
+	for id, n := range last {
+		if personal[id] && n+5 < from {
+			all = append(all, id)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 func witness(n int) string { return fmt.Sprint("person-", n) }

@@ -35,7 +35,6 @@ func (w *world) rest(ctx context.Context) {
 	if err := persist(ctx, func() error { return w.caughtUp(ctx) }); err != nil {
 		w.fault("I10: %s: %v", viewName, err)
 	}
-	w.verify(ctx)
 }
 
 // persist tries until there is no error, or ctx has ended; then it gives the last one.
