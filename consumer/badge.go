@@ -1,6 +1,7 @@
 package consumer
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
 	"slices"
@@ -21,6 +22,7 @@ type badge struct {
 	Format  int    `json:"format"`
 	Service string `json:"service"`
 	Since   int64  `json:"since"`             // milliseconds since 1970: when this member's process opened the group
+	Process string `json:"process,omitempty"` // random, drawn when the process opened the group: tells it from another with the same instance name
 	Address string `json:"address,omitempty"` // base URL of the queries it answers, where it answers any
 
 	Standbys int             `json:"standbys,omitempty"` // how many copies of each partition the group is to keep
@@ -37,7 +39,7 @@ const (
 )
 
 func newBadge(service string, now time.Time) badge {
-	return badge{Format: badgeFormat, Service: service, Since: now.UnixMilli()}
+	return badge{Format: badgeFormat, Service: service, Since: now.UnixMilli(), Process: rand.Text()}
 }
 
 // pin puts the badge on the metadata of a join. Metadata that cannot be read goes as it is.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/seed-3eec0498/muster"
@@ -109,9 +110,18 @@ func (c *Consumer) Run(ctx context.Context) error {
 	others.Go(func() { c.changes.deliver(ctx) })
 	others.Go(func() { c.upkeep(ctx) })
 	var err error
+	namesakes := namesakes{process: c.badge.Process, instance: c.config.Instance, describe: c.describe}
 	for {
 		if err = c.session(ctx); !errors.Is(err, errMembershipBroken) || ctx.Err() != nil {
 			break
+		}
+		if errors.Is(err, kerr.FencedInstanceID) {
+			if namesakes.other(ctx) {
+				err = namesakeError(c.config.Instance, c.members, kerr.FencedInstanceID)
+				break
+			}
+			c.log.WarnContext(ctx, "a join of this instance arrived late and took its place; joining again", "group", c.members)
+			continue
 		}
 		c.log.WarnContext(ctx, "membership was lost and taken up again in one step; starting over", "group", c.members)
 	}

@@ -1,6 +1,11 @@
 package consumer
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+)
 
 // Buffered gives how many records lie in the buffers, those in a Work too.
 func (c *Consumer) Buffered() int {
@@ -96,3 +101,14 @@ func (s Spares) Held() int {
 
 // Spared gives how many bytes are kept of what was read.
 func (f *Feeds) Spared() int { return Spares{f.spares}.Held() }
+
+// OtherProcess asks so often whether another process has an instance's name, in a group that rebalances, which shows nobody's badge; it has no patience.
+func OtherProcess(times int) (is []bool) {
+	ctx, end := context.WithCancel(context.Background())
+	end()
+	n := namesakes{instance: "a", describe: func(context.Context) (kadm.DescribedGroup, error) { return kadm.DescribedGroup{}, nil }}
+	for range times {
+		is = append(is, n.other(ctx))
+	}
+	return is
+}

@@ -53,12 +53,11 @@ func (s *session) fault(client *kgo.Client, topic string, partition int32, err e
 		s.config.Kafka.Map("fetch", err, kafka.On(kafka.TopicResource, s.topic, "Read")...)))
 }
 
-// groupFault tells an error of the membership as a whole. Those that waiting does not mend end Run.
+// groupFault tells an error of the membership as a whole. Those that waiting does not mend end Run, but for one that Run looks into, see [namesakes].
 func (s *session) groupFault(err error) {
 	switch {
 	case errors.Is(err, kerr.FencedInstanceID):
-		s.fail(fmt.Errorf("instance name %q is used by another process in consumer group %q (%w); that one goes on; give each replica a name of "+
-			"its own", s.config.Instance, s.members, err))
+		s.fail(fmt.Errorf("%w: %w", errMembershipBroken, err))
 	case errors.Is(err, kerr.InconsistentGroupProtocol):
 		s.fail(fmt.Errorf("consumer group %q is consumed with another protocol (%w); stop its other members, or choose another ConsumerGroup",
 			s.members, err))

@@ -100,9 +100,11 @@ func TestAMembershipTakenUpInOneStepIsALoss(t *testing.T) {
 
 func TestTheOlderOfTwoWithOneNameEnds(t *testing.T) {
 	c := start(t, 1)
-	older := run(t, c.config("a"))
+	config := c.config("a")
+	config.Service = "bank"
+	older := run(t, config)
 	older.serveAll(1)
-	younger := run(t, c.config("a"))
+	younger := run(t, config)
 	younger.serveAll(1)
 	lost := older.change()
 	if !slices.Equal(lost.Lost, []int32{0}) {

@@ -141,16 +141,24 @@ func (s *Sharing) Run(ctx context.Context, gain, lose func(ctx context.Context, 
 	if ran {
 		return fmt.Errorf("sharing of %s ran already; open another one: %w", s.topic, muster.ErrShuttingDown)
 	}
-	inner, fail := context.WithCancelCause(ctx)
-	defer fail(nil)
-	m := &sharer{Sharing: s, ctx: inner, fail: fail, gain: gain, lose: lose, held: map[int32]bool{}}
-	m.badge = newBadge(s.config.Service, time.Now())
-	m.badge.Address, m.badge.Standbys = s.config.Address, s.config.Standbys
-	err := m.run(inner)
-	if ctx.Err() != nil {
-		return nil //nolint:nilerr // the end of ctx is the way Run is meant to end
+	shown := newBadge(s.config.Service, time.Now())
+	shown.Address, shown.Standbys = s.config.Address, s.config.Standbys
+	namesakes := namesakes{process: shown.Process, instance: s.config.Instance, describe: s.describe}
+	for {
+		inner, fail := context.WithCancelCause(ctx)
+		m := &sharer{Sharing: s, ctx: inner, fail: fail, gain: gain, lose: lose, held: map[int32]bool{}, badge: shown}
+		err := m.run(inner)
+		fail(nil)
+		switch {
+		case ctx.Err() != nil:
+			return nil //nolint:nilerr // the end of ctx is the way Run is meant to end
+		case !errors.Is(err, kerr.FencedInstanceID):
+			return err
+		case namesakes.other(ctx):
+			return namesakeError(s.config.Instance, s.config.ConsumerGroup, err)
+		}
+		s.log.WarnContext(ctx, "a join of this instance arrived late and took its place; joining again", "group", s.config.ConsumerGroup)
 	}
-	return err
 }
 
 // sharer is one membership of a [Sharing].
@@ -284,8 +292,7 @@ func (m *sharer) fault(err error) {
 	name := m.config.ConsumerGroup
 	switch {
 	case errors.Is(err, kerr.FencedInstanceID):
-		m.fail(fmt.Errorf("instance name %q is used by another process in consumer group %q (%w); that one goes on; give each replica a name of its own",
-			m.config.Instance, name, err))
+		m.fail(err) // Run looks into it
 	case errors.Is(err, kerr.InconsistentGroupProtocol):
 		m.fail(fmt.Errorf("consumer group %q is used with another protocol (%w); stop its other members", name, err))
 	case errors.Is(err, kerr.InvalidSessionTimeout):
