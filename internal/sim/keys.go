@@ -55,7 +55,9 @@ func (w *world) reader(ctx context.Context) (codec *crypto.Codec, done func(), e
 	if err != nil {
 		return nil, nil, err
 	}
-	if codec, err = crypto.Open(ctx, *w.sealing(keys)); err != nil {
+	sealing := w.sealing(keys)
+	sealing.KeyTimeout, sealing.Grace = w.settings.Within, w.settings.Within // it is no part of what is tried: a busy machine is no reason to give up
+	if codec, err = crypto.Open(ctx, *sealing); err != nil {
 		keys.Close()
 		return nil, nil, err
 	}
