@@ -134,11 +134,12 @@ func (r *keyRow) contend(h heldKey) bool {
 	return true
 }
 
-// merge folds a later writing of the same key. The entry is stale when that says less than what holds.
+// merge folds a later writing of the same key. The entry is stale when that says less than what holds. One that was born later is another candidate's, where
+// ids are no random ones: it does not hold.
 func (h *heldKey) merge(later heldKey) {
 	h.stale = later.State < h.State || later.Generation < h.Generation || later.Born > h.Born
 	h.State = max(h.State, later.State)
-	if later.Generation >= h.Generation && len(later.Wrapped) > 0 {
+	if later.Born <= h.Born && later.Generation >= h.Generation && len(later.Wrapped) > 0 {
 		h.Generation, h.Wrapped = later.Generation, later.Wrapped
 	}
 	h.low, h.high = min(h.low, later.low), max(h.high, later.high)

@@ -1,6 +1,7 @@
 package crypto
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -78,9 +79,14 @@ func (k *TopicKeys) PutIfAbsent(ctx context.Context, e Entry) (Entry, error) {
 		if held, there = r.holder(e.Version); !there {
 			return Entry{}, unavailable(fmt.Errorf("%w: a new entry is not to be found", errKeyRecord))
 		}
-		if held.ID != e.ID { // another candidate was first; nobody has used this one, and its record may be forgotten
+		switch {
+		case held.ID != e.ID: // another candidate was first; nobody has used this one, and its record may be forgotten
 			if err := k.append(ctx, e.Subject, key, nil); err != nil {
 				k.logger.WarnContext(ctx, "a key that nobody uses stays in the key topic", "error", err)
+			}
+		case !bytes.Equal(held.Wrapped, e.Wrapped): // likewise, under the same id: compaction must not keep this one's record
+			if err := k.mend(ctx, e.Subject); err != nil {
+				k.logger.WarnContext(ctx, "a key that nobody uses stands last in the key topic; trying again", "error", err)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package crypto_test
 
 import (
+	"bytes"
 	"context"
 	"sync/atomic"
 	"testing"
@@ -31,6 +32,33 @@ func TestTopicFirstCandidateHolds(t *testing.T) {
 	for name, view := range map[string]crypto.KeyStore{"here": here, "there": there, "later": openTopicKeys(t, log, crypto.TopicKeysConfig{})} {
 		if got, err := view.Active(t.Context(), subject); err != nil || got.ID != first.ID || got.Born != first.Born {
 			t.Errorf("%s: %x born at %d holds, %v; want %x born at %d", name, got.ID, got.Born, err, first.ID, first.Born)
+		}
+	}
+}
+
+// Two processes make a key whose id is no random one, as that of a generation is: the first one's bytes hold, for both, for whoever comes later, and also
+// when compaction drops all but the last record. Else what was wrapped under the first would be lost.
+func TestTopicFirstBytesHold(t *testing.T) {
+	log := newTopicLog(1)
+	here, there := openTopicKeys(t, log, crypto.TopicKeysConfig{}), openTopicKeys(t, log, crypto.TopicKeysConfig{})
+	first, second := topicEntry(crypto.SubjectRef{7}, 1), topicEntry(crypto.SubjectRef{7}, 1)
+	second.Wrapped = bytes.Repeat([]byte("other"), 10)
+	log.before(func(topicRecord) error {
+		got, err := there.PutIfAbsent(t.Context(), first)
+		if err == nil && !bytes.Equal(got.Wrapped, first.Wrapped) {
+			t.Errorf("the first one is told that %q holds", got.Wrapped)
+		}
+		return err
+	})
+	if got, err := here.PutIfAbsent(t.Context(), second); err != nil || !bytes.Equal(got.Wrapped, first.Wrapped) {
+		t.Errorf("the second one is told that %q holds, %v", got.Wrapped, err)
+	}
+	views := map[string]crypto.KeyStore{"here": here, "there": there, "later": openTopicKeys(t, log, crypto.TopicKeysConfig{})}
+	log.compact()
+	views["after the compaction"] = openTopicKeys(t, log, crypto.TopicKeysConfig{})
+	for name, view := range views {
+		if got, err := view.Lookup(t.Context(), first.Subject, first.ID); err != nil || !bytes.Equal(got.Wrapped, first.Wrapped) {
+			t.Errorf("%s: %q holds, %v", name, got.Wrapped, err)
 		}
 	}
 }

@@ -28,9 +28,12 @@ func (w *world) work(ctx context.Context) {
 			all.Go(func() {
 				for o := range next {
 					w.steps.step()
-					if o.Query {
+					switch {
+					case o.Erase != "":
+						w.erase(ctx, p, o.Erase)
+					case o.Query:
 						w.ask(ctx, p, o)
-					} else {
+					default:
 						w.call(ctx, p, o)
 					}
 				}
@@ -39,13 +42,14 @@ func (w *world) work(ctx context.Context) {
 	}
 	all.Wait()
 	close(w.steps.over)
+	w.erasures.under.Wait()
 }
 
 // call sends a command until it is answered.
 func (w *world) call(ctx context.Context, p *process, o Operation) {
 	c := history.Call{Caller: p.name, ID: o.ID, Aggregate: o.Aggregate, Sent: time.Now()}
 	defer func() { w.log.Add(c) }()
-	in := note{Events: o.Events, Body: body(o.Bytes), Refuse: o.Refuse, Panic: o.Panic}
+	in := o.note()
 	for {
 		var r muster.Receipt
 		from := client(p)
@@ -57,16 +61,23 @@ func (w *world) call(ctx context.Context, p *process, o Operation) {
 			continue
 		}
 		c.Attempts++
+		begun := time.Now()
 		got, err := w.ledger.note.Call(ctx, from, o.Aggregate, in, muster.CommandID(o.ID), muster.ReceiptTo(&r), muster.Timeout(w.settings.slow(callTimeout)))
 		switch {
 		case err == nil:
-			c.Answered, c.Revision, c.Position, c.Answer, c.Mark = time.Now(), r.Revision, r.Position, got.String(), got.Mark
+			c.Answered, c.Revision, c.Position, c.Answer, c.Mark = time.Now(), r.Revision, r.Position, got.clear(), got.Mark
+			w.answers.add(answer{c.ID, c.Aggregate, false, begun, c.Answered, got.tally})
 			return
 		case ctx.Err() != nil:
 			c.GivenUp = time.Now()
 			return
 		case !again(err):
-			c.Answered, c.Refused = time.Now(), true
+			c.Refused = true
+			if muster.CodeOf(err) == muster.FailedPrecondition && w.withheld(o, begun) {
+				c.GivenUp = time.Now() // the sender refuses it, too, and does not know what became of attempts from before
+				return
+			}
+			c.Answered = time.Now()
 			if !o.Refuse && !o.Panic {
 				w.fault("command %s of %s was refused without a reason: %v", o.ID, p.name, err)
 			}
@@ -87,11 +98,15 @@ func (w *world) ask(ctx context.Context, p *process, o Operation) {
 		if from == nil {
 			continue
 		}
+		begun := time.Now()
 		got, err := w.ledger.look.Call(ctx, from, o.Aggregate, look{}, muster.CommandID(o.ID), muster.Timeout(w.settings.slow(callTimeout)))
 		switch {
 		case err == nil:
 			q.Answered, q.Revision, q.Answer = time.Now(), got.Revision, got.String()
 			w.log.Ask(q)
+			w.answers.add(answer{q.ID, q.Aggregate, true, begun, q.Answered, got.tally})
+			return
+		case muster.CodeOf(err) == muster.FailedPrecondition && w.withheld(o, begun): // it shows what is just being erased
 			return
 		case ctx.Err() == nil && !again(err):
 			w.fault("query %s of %s was refused: %v", o.ID, p.name, err)

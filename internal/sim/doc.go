@@ -10,6 +10,15 @@
 // has to come to rest within a bound. Then journal, commands, committed offsets, dead letters and view are read, the processes are stopped, and
 // the stores are read, those on disks as crashes have left them, too.
 //
+// # People
+//
+// Every other seed seals: part of each event belongs to a subject that has the aggregate's id, and a word in it to a witness, who has words in many
+// aggregates. About one operation in a hundred erases somebody while everything goes on. Every process has its keys, and its ledger of erasures, from topics of the
+// cluster, over the network that is disturbed. Since the workload is known, so is what was written: it is folded without those who are gone and held against what
+// queries, answers, states and rows show, from before an erasure, and from when it is over. In between either may show. At rest every erasure is proven
+// by owners and views, every caller opens the journal once more with the keys that it remembers, and topics, disks and logs are searched for what may lie
+// nowhere in clear. people.go says who has data where, erasure.go asks and waits, answer.go and reading.go judge.
+//
 // # A process that crashes
 //
 // The network of a process is cut, its disk is replaced by what a loss of power would leave of it (none, half or all of what was not synced), and its
@@ -31,8 +40,8 @@
 // TestCommandsWaitInOrderAndTakeEffectOnce (retries and takeovers); in package journal TestWindowModel (the ids that are remembered); in packages projector,
 // crypto and mustertest views, keys and key stores. Where they wait for anything they do so in virtual time (testing/synctest).
 //
-// Planted bugs show that a run finds anything at all: with -tags mutant,mutant_no_dedup or -tags mutant,mutant_state_before_commit, see package mutant,
-// the first seed fails.
+// Planted bugs show that a run finds anything at all: with -tags mutant and MUSTER_TEST_MUTANT=no_dedup or state_before_commit, see package mutant,
+// the first seed fails, with -tags mutant and MUSTER_TEST_MUTANT=erased_still_opens the second.
 //
 // Timeouts are a twentieth of the defaults, times -slow. A machine that is too busy for them has members of the groups come and go all the time,
 // and comes to rest late; that is no fault of the system, hence -slow is 3 where nobody says otherwise.

@@ -37,6 +37,13 @@ func (w *world) dump(ctx context.Context) (*history.Record, error) {
 	if r.Views, err = w.views(ctx); err != nil {
 		return nil, err
 	}
+	if Sealed(w.settings.Seed) {
+		limited, cancel := context.WithTimeout(ctx, w.settings.Within)
+		defer cancel()
+		if err := w.recall(limited, r.Journal); err != nil {
+			return nil, err
+		}
+	}
 	w.end()
 	for _, p := range w.processes {
 		if p.service == ownersName && p.name != newcomer {
@@ -50,7 +57,25 @@ func (w *world) dump(ctx context.Context) (*history.Record, error) {
 		}
 		r.Stored = append(r.Stored, stored...)
 	}
+	if Sealed(w.settings.Seed) {
+		if err := w.personal(ctx, r); err != nil {
+			return nil, err
+		}
+	}
 	return r, nil
+}
+
+// personal dumps what tells of people: what can be opened of it, and everything in which nothing may lie in clear.
+func (w *world) personal(ctx context.Context, r *history.Record) (err error) {
+	if err := w.read(ctx, r); err != nil {
+		return err
+	}
+	w.judge(r)
+	settle(r)
+	r.Erasures = w.erasures.final(w.answers.wrote)
+	r.Secrets = []string{marker}
+	r.Places, err = w.places(ctx)
+	return err
 }
 
 // letters gives the dead letters, but for those of a sending that came too late: they tell of that one, and another with the same id may have taken
@@ -123,7 +148,16 @@ func (w *world) stored(e evidence) (all []history.Stored, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return history.ReadStored(e.name, group, w.ledger.group)
+	if all, err = history.ReadStored(e.name, group, w.ledger.group); err != nil {
+		return nil, err
+	}
+	w.noted[e.name] = map[int32][]string{}
+	for i := range all {
+		if w.noted[e.name][all[i].Partition], err = group.Erased(all[i].Partition); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 func (w *world) stateDir(e evidence) string {

@@ -1,11 +1,11 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
-	"strings"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/internal/history"
@@ -14,22 +14,32 @@ import (
 )
 
 // The messages of the system under test. An event says whose it is; a state is a chain over all that was folded, so that two folds are equal
-// only if they saw the same events in the same order.
+// only if they saw the same events in the same order. What is written of people is sealed in the runs that seal: the body belongs to the subject that
+// has the aggregate's id, the word to a witness. Trace is derived from both and lies in clear, as such values do.
 type (
 	note struct {
 		Events int    // how many to write
-		Body   string // of each
+		Body   string `muster:"personal"` // of each
+		said
 		Refuse bool
 		Panic  bool
 	}
+	said struct {
+		Witness string `muster:"subject_id"`
+		Word    string `muster:"personal,subject=Witness"`
+	}
 	noted struct {
 		Mark history.Mark
-		Body string
+		Body string `muster:"personal"`
+		said
 	}
 	look  struct{}
 	tally struct {
 		Count int
-		Chain uint64
+		Chain uint64 // over what is in clear
+		Trace uint64 // over all that could be read
+		Body  string `muster:"personal"` // of the last event, as its word
+		said
 	}
 	receipt struct {
 		Mark history.Mark
@@ -42,6 +52,9 @@ type (
 	row struct {
 		Count int64
 		Chain uint64
+		Body  string `muster:"personal"`
+		First string `muster:"personal"` // body, which no later event replaces: only an erasure does
+		said
 	}
 )
 
@@ -71,7 +84,7 @@ func newLedger(partitions int) *ledger {
 		mark := history.Mark{Tenant: tenant, Aggregate: r.ID(), Command: r.Meta().ID}
 		for n := range in.Events {
 			mark.Ordinal = n
-			l.noted.Emit(r, noted{mark, in.Body})
+			l.noted.Emit(r, noted{mark, in.Body, in.said})
 		}
 		switch {
 		case in.Refuse: // what was emitted goes with it
@@ -92,19 +105,29 @@ func newLedger(partitions int) *ledger {
 }
 
 func (t *tally) with(e noted) *tally {
-	t.Count, t.Chain = t.Count+1, chained(t.Chain, e)
+	t.Count, t.Chain, t.Trace = t.Count+1, chained(t.Chain, e.Mark, e.Witness), chained(t.Trace, e)
+	t.Body, t.said = e.Body, e.said
 	return t
 }
 
-func (r row) with(e noted) row { return row{r.Count + 1, chained(r.Chain, e)} }
+func (r row) with(e noted) row {
+	return row{r.Count + 1, chained(r.Chain, e.Mark, e.Witness), e.Body, cmp.Or(r.First, e.Body), e.said}
+}
 
-func chained(chain uint64, e noted) uint64 {
+func chained(chain uint64, links ...any) uint64 {
 	h := fnv.New64a()
-	_, _ = fmt.Fprintf(h, "%d %+v %s", chain, e.Mark, e.Body)
+	_, _ = fmt.Fprintf(h, "%d %+v", chain, links)
 	return h.Sum64()
 }
 
-func (t tally) String() string { return fmt.Sprintf("%d events, chain %x", t.Count, t.Chain) }
+// clear gives what no erasure changes.
+func (t tally) clear() string {
+	return fmt.Sprintf("%d events, chain %x, witness %q", t.Count, t.Chain, t.Witness)
+}
+
+func (t tally) String() string {
+	return fmt.Sprintf("%s, trace %x, body %.40q, word %.40q", t.clear(), t.Trace, t.Body, t.Word)
+}
 
 // contract says what payloads mean, for the checks.
 func (l *ledger) contract() history.Contract {
@@ -163,6 +186,3 @@ func (l *ledger) rows(events []muster.Event) (map[string]string, error) {
 	}
 	return texts, nil
 }
-
-// body is a payload of a length, the same for the same operation.
-func body(bytes int) string { return strings.Repeat("x", bytes) }

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 )
 
 // Operation is one thing that a client does: a command with an id of its own, a command that another client sends as well, or a query.
@@ -12,8 +13,22 @@ type Operation struct {
 	Query     bool
 	Events    int
 	Bytes     int // of each event's body
+	Witness   string
 	Refuse    bool
 	Panic     bool
+	Erase     string // a subject, and nothing else is done
+}
+
+// note gives the command of an operation, the same for the same one.
+func (o Operation) note() note {
+	in := note{Events: o.Events, Refuse: o.Refuse, Panic: o.Panic}
+	if o.Bytes > 0 {
+		in.Body = (marker + o.ID + " ") + strings.Repeat("x", o.Bytes)
+	}
+	if o.Witness != "" {
+		in.said = said{o.Witness, marker + "of " + o.ID}
+	}
+	return in
 }
 
 // Workload is what the clients do, by client, each in its order.
@@ -35,6 +50,9 @@ func NewWorkload(seed uint64, each int) Workload {
 		for c := range all {
 			all[c] = append(all[c], all.draw(rng, zipf, c, n))
 		}
+	}
+	if Sealed(seed) {
+		all.people(rand.New(rand.NewPCG(seed, 0x70656f70)))
 	}
 	return all
 }

@@ -115,3 +115,31 @@ func TestWorkloadsHaveEverything(t *testing.T) {
 		t.Errorf("%d of %d operations are on the hot aggregate", hot, all)
 	}
 }
+
+// Every other workload erases about one subject in a hundred operations, has data of several subjects in one command, and is else what it was.
+func TestSealedWorkloads(t *testing.T) {
+	for seed := range uint64(20) {
+		erasures, heard, all := 0, 0, 0
+		for _, of := range sim.NewWorkload(seed, 100) {
+			for _, o := range of {
+				all++
+				if o.Witness != "" {
+					heard++
+				}
+				if o.Erase != "" {
+					erasures++
+				}
+			}
+		}
+		want := 0
+		if sim.Sealed(seed) {
+			want = all / 100
+		}
+		if low := min(want, 2); erasures > want || erasures < low { // two may fall on one operation
+			t.Errorf("seed %d: %d erasures among %d operations, want %d", seed, erasures, all, want)
+		}
+		if (heard > 0) != sim.Sealed(seed) {
+			t.Errorf("seed %d: sealed %t, and %d commands have data of somebody else", seed, sim.Sealed(seed), heard)
+		}
+	}
+}

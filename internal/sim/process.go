@@ -11,6 +11,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/seed-3eec0498/muster/crypto"
 	"github.com/seed-3eec0498/muster/internal/seam"
 	"github.com/seed-3eec0498/muster/kafka"
 	"github.com/seed-3eec0498/muster/service"
@@ -36,6 +37,8 @@ type process struct {
 type life struct {
 	*service.Service
 	line   *line
+	codec  *crypto.Codec // of a caller that seals, else nil
+	keys   func()        // lets go of them
 	stop   context.CancelFunc
 	asked  atomic.Bool   // to end
 	done   chan struct{} // closed when Run has returned
@@ -86,14 +89,19 @@ func (p *process) open(ctx context.Context) (*life, error) {
 	l := &life{line: &line{}, done: make(chan struct{})}
 	opening, cancel := context.WithTimeout(seam.With(ctx, seam.Machine{FS: p.disk, Now: p.clock.now}), openLimit)
 	defer cancel()
-	var err error
-	l.Service, err = service.Open(opening, service.Config{
+	cfg := service.Config{
 		Name: p.service, Instance: p.name, Brokers: p.world.brokers, DataDir: p.dir(), Kafka: kafka.Config{Options: l.line.option()},
 		SessionTimeout: p.world.settings.slow(session), TransactionTimeout: p.world.settings.slow(transaction), DrainTimeout: p.world.settings.slow(drain),
 		ReplyPartitions: clients,
-		Logger:          p.world.settings.Logger,
-	}, p.parts()...)
-	if err != nil {
+		Logger:          p.world.logger(),
+	}
+	var err error
+	if l.codec, l.keys, err = p.world.seal(opening, &cfg, p); err != nil {
+		l.line.hangUp(true)
+		return nil, err
+	}
+	if l.Service, err = service.Open(opening, cfg, p.parts()...); err != nil {
+		l.keys()
 		l.line.hangUp(true)
 		return nil, err
 	}
@@ -102,6 +110,7 @@ func (p *process) open(ctx context.Context) (*life, error) {
 	p.world.running.Go(func() {
 		defer close(l.done)
 		l.failed = l.Run(run)
+		l.keys()
 	})
 	p.world.running.Go(func() { p.watch(ctx, l) })
 	return l, nil

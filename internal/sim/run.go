@@ -68,6 +68,7 @@ func (w *world) play(ctx context.Context) (*Outcome, error) {
 	resting, cancel := context.WithTimeout(ctx, w.settings.Within)
 	defer cancel()
 	w.rest(resting)
+	w.verify(ctx)
 	record, err := w.dump(ctx)
 	if err != nil {
 		return nil, err

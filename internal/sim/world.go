@@ -10,6 +10,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/seed-3eec0498/muster/crypto"
 	"github.com/seed-3eec0498/muster/embedded"
 	"github.com/seed-3eec0498/muster/internal/history"
 	"github.com/seed-3eec0498/muster/service"
@@ -38,6 +39,11 @@ type world struct {
 	brokers  []string
 	raw      *kgo.Client // without faults
 	log      history.Log
+	people   *people
+	kms      crypto.KMS
+	erasures erasures
+	answers  answers
+	logs     logs
 	steps    *steps
 	began    time.Time
 
@@ -50,7 +56,8 @@ type world struct {
 	evidence []evidence
 	crashes  int // of owners
 
-	lag map[string]int64 // by group: commands left at rest; written by rest
+	lag   map[string]int64              // by group: commands left at rest; written by rest
+	noted map[string]map[int32][]string // by owner's disk and partition: the erasures carried out on its rows; written by dump
 }
 
 // evidence is the disk of an owner as a crash, or its end, left it.
@@ -69,7 +76,8 @@ const (
 
 // open starts brokers and processes, without faults.
 func open(ctx context.Context, settings Settings) (w *world, err error) {
-	w = &world{settings: settings, ledger: newLedger(partitions), steps: newSteps(), began: time.Now()}
+	w = &world{settings: settings, ledger: newLedger(partitions), steps: newSteps(), began: time.Now(), people: newPeople(settings.Operations), kms: crypto.NewMemoryKMS(), noted: map[string]map[int32][]string{}}
+	w.answers.wrote = map[string]bool{}
 	if w.broker, err = embedded.Start(context.WithoutCancel(ctx), embedded.Config{Brokers: nodes}); err != nil {
 		return nil, err
 	}
