@@ -14,6 +14,9 @@ type EventType[E any] struct {
 func NewEvent[E any](g *Group, name string) *EventType[E] {
 	g.declare("event", name, valueOf[E]{}.check())
 	g.payload(reflect.TypeFor[E]())
+	g.mu.Lock()
+	g.events[name] = valueOf[E]{}.decode
+	g.mu.Unlock()
 	return &EventType[E]{group: g, name: name}
 }
 

@@ -34,6 +34,7 @@ type Group struct {
 	mu       sync.Mutex         // guards what follows: contracts are usually made before any goroutine starts, but nothing forces that
 	types    map[string]string  // message type name -> what it is: "command", "query" or "event"
 	decode   map[string]decoder // of the payloads of commands
+	events   map[string]decoder // of the payloads of events
 	payloads []reflect.Type     // what the declared messages are made of
 	faults   []error            // what is wrong with the contract; reported by Validate
 }
@@ -68,7 +69,7 @@ var groupName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,149}$`)
 func NewGroup(name string, opts ...GroupOption) *Group {
 	g := &Group{
 		name: name, partitions: 12, commandRetention: 7 * 24 * time.Hour, deadRetention: 30 * 24 * time.Hour,
-		types: map[string]string{}, decode: map[string]decoder{},
+		types: map[string]string{}, decode: map[string]decoder{}, events: map[string]decoder{},
 	}
 	for _, opt := range opts {
 		opt(g)

@@ -101,11 +101,17 @@ func (p *Processor) Forget(partition int32, states []StoredState) {
 	}
 }
 
-// ReadEvent decodes an event of the group as the fold would, and tells what is withheld of it. Unimplemented: the aggregate has no such event.
+// ReadEvent decodes an event of the group as the fold would, and tells what is withheld of it; where nothing is folded, as the contract declares it.
+// Unimplemented: the group has no such event.
 func (b *Behaviour) ReadEvent(codec Codec, e *Event) (any, Redaction, error) {
-	evolve, known := b.evolver(e.Type)
-	if !known {
+	decode := b.evolve[e.Type].event
+	if b.zero == nil {
+		b.group.mu.Lock()
+		decode = b.group.events[e.Type]
+		b.group.mu.Unlock()
+	}
+	if decode == nil {
 		return nil, Redaction{}, refuse(Unimplemented, ReasonNoHandler, "group %s has no event %s; was it written by a newer build?", b.group.name, e.Type)
 	}
-	return evolve.event(codec, eventPlace(e), e.Payload)
+	return decode(codec, eventPlace(e), e.Payload)
 }

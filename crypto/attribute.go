@@ -41,8 +41,8 @@ func (c *Codec) Forget(subject muster.SubjectRef) {
 	}
 }
 
-// For gives a codec that opens nobody's parts but this subject's: those of others are withheld, as from one who has no right to them. It encodes as
-// this one does.
+// For gives a codec that opens nobody's parts but this subject's: those of others are withheld, as from one who has no right to them, and so is what lies
+// in clear of them because it was declared personal later. It encodes as this one does.
 func (c *Codec) For(subject muster.SubjectRef) muster.Revealer {
 	return &onlyFor{c, subject}
 }
@@ -60,5 +60,10 @@ func (o *onlyFor) Decode(place muster.Place, data []byte, into any) error {
 
 // Reveal implements [muster.Revealer].
 func (o *onlyFor) Reveal(place muster.Place, data []byte, into any) (muster.Redaction, error) {
-	return o.revealFor(&o.ref, &place, data, into)
+	opened := place
+	r, err := o.revealFor(&o.ref, &opened, data, into)
+	if err != nil || r.Whole() {
+		return r, err
+	}
+	return o.narrow(r, place, data, into)
 }

@@ -65,6 +65,7 @@ type scratch struct {
 	opened int         // parts
 	ends   []int       // of these, in plain
 	only   *SubjectRef // nil: whoever's parts may be opened are
+	nobody bool        // what is nobody's stays clear when it is cut
 	whole  []byte
 	recent recent
 }

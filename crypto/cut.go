@@ -60,6 +60,7 @@ type cutter struct {
 	plan      *plan
 	aggregate string
 	anybody   bool   // it does not matter whose a field is
+	nobody    bool   // what is nobody's stays clear, instead of being an error
 	inner     []*cut // by depth
 }
 
@@ -131,6 +132,10 @@ func (k *cutter) seal(out *cut, subjects []string, subject int, name string, who
 		id = subjects[subject-1]
 	}
 	if id == "" {
+		if k.nobody {
+			out.clear = append(out.clear, whole...)
+			return nil
+		}
 		if subject == 0 {
 			return fault("%s: %s is sealed for the aggregate id, and there is none", k.plan.name, name)
 		}

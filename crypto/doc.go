@@ -21,7 +21,7 @@
 //
 // [Codec.Decode] does the opposite. It opens what it may and hands clear and opened bytes, one behind the other, to the inner codec, which sees
 // what it made. What is older than the codec and lies there in clear is read as it is (see [Config].RequireSealed); a field that becomes personal
-// later is sealed from then on, and what was written before stays as it is.
+// later is sealed from then on, and what was written before stays as it is: [Codec.Disclosed] finds it.
 //
 // # What cannot be opened
 //

@@ -27,6 +27,7 @@ type objectCutter struct {
 	plan      *plan
 	aggregate string
 	anybody   bool // it does not matter whose a field is
+	nobody    bool // what is nobody's stays clear, instead of being an error
 }
 
 func (k *objectCutter) object(out *cut, o *object, data []byte, depth int) error {
@@ -59,6 +60,10 @@ func (k *objectCutter) object(out *cut, o *object, data []byte, depth int) error
 			id = ids[subject-1]
 		}
 		if id == "" {
+			if k.nobody {
+				out.clear = appendMember(out.clear, key, value)
+				return nil
+			}
 			return fault("%s: a field is personal, but what says whose it is holds nothing; set it first", k.plan.name)
 		}
 		p := out.part(id)

@@ -62,12 +62,12 @@ func (p *plan) cut(s *scratch, place *muster.Place, v any, plain []byte, content
 		part.data, s.plain = plain, part.data
 		return nil
 	case p.wire != nil && content == muster.ContentProtobuf:
-		k := cutter{plan: p, aggregate: place.AggregateID, inner: s.inner}
+		k := cutter{plan: p, aggregate: place.AggregateID, inner: s.inner, nobody: s.nobody}
 		err := k.message(&s.cut, p.wire, plain, 0)
 		s.inner = k.inner
 		return err
 	case p.object != nil && content == muster.ContentJSON:
-		k := objectCutter{plan: p, aggregate: place.AggregateID}
+		k := objectCutter{plan: p, aggregate: place.AggregateID, nobody: s.nobody}
 		return k.object(&s.cut, p.object, plain, 0)
 	}
 	return fault("%s: the inner codec made %s of it, which cannot be split; declare it with Whole", p.name, content)

@@ -47,8 +47,8 @@ const (
 	DeleteErased
 )
 
-// ErasedRows declares what becomes of the rows of a view that hold data of an erased subject: the codec tells which do. Every row of the shard is
-// looked at, about a microsecond each, while the shard waits. Counters, keys and index values of other rows are never sealed and not looked at.
+// ErasedRows declares what becomes of the rows of a view that hold data of an erased subject, sealed or still in clear: the codec tells which do. Every row of the shard is
+// looked at, some microseconds each, while the shard waits. Counters, keys and index values of other rows are never sealed and not looked at.
 func ErasedRows(what ErasedRow) Option { return func(d *Definition) { d.erasedRows = what } }
 
 // eraser is what a target's transaction does about an erasure by itself.
@@ -114,7 +114,12 @@ func (b *storeBatch) eraseSubject(codec muster.Codec, e SubjectErased, what Eras
 	var keys []string
 	var refs []muster.SubjectRef
 	err := b.scan("", func(key string, row storedRow) (bool, error) {
-		if refs = attributor.Subjects(refs[:0], row.payload); slices.Contains(refs, e.Subject) {
+		refs = attributor.Subjects(refs[:0], row.payload)
+		has := slices.Contains(refs, e.Subject)
+		if !has { // a row that cannot be decoded does not hold an erasure up; Store.SubjectRows tells of it
+			has, _ = discloses(codec, b.h.shard.view, key, row, e.Subject)
+		}
+		if has {
 			keys = append(keys, key)
 		}
 		return true, nil

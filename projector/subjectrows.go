@@ -22,10 +22,11 @@ type SubjectRows struct {
 	Standby    bool
 	Rows       int // that were looked at
 	Sealed     int // of them, with a part that is sealed for the subject
+	Clear      int // of them, with something of the subject in clear, because it was declared personal after the row was written
 }
 
 // SubjectRows looks through all rows of the shards that are claimed here, copies and versions that do not serve too, for parts that are sealed for a
-// subject. It tells how many there are and not which: a row's key may say who somebody is. Unimplemented: the store's codec cannot tell.
+// subject, and, where the codec is a [muster.Discloser], for what lies in clear of it. It tells how many there are and not which: a row's key may say who somebody is. Unimplemented: the store's codec cannot tell.
 func (s *Store) SubjectRows(ctx context.Context, subject muster.SubjectRef) ([]SubjectRows, error) {
 	attributor, does := s.codec().(muster.Attributor)
 	if !does {
@@ -50,7 +51,7 @@ func (s *Store) SubjectRows(ctx context.Context, subject muster.SubjectRef) ([]S
 			continue
 		}
 		found := SubjectRows{Projection: sh.id.projection, Generation: sh.id.generation, Shard: sh.id.number, Standby: standby}
-		if err := s.countSubject(ctx, attributor, subject, at, &found); err != nil {
+		if err := s.countSubject(ctx, attributor, sh.view, subject, at, &found); err != nil {
 			return nil, sh.read(s, "look through "+sh.id.String(), err)
 		}
 		all = append(all, found)
@@ -61,7 +62,7 @@ func (s *Store) SubjectRows(ctx context.Context, subject muster.SubjectRef) ([]S
 	return all, nil
 }
 
-func (s *Store) countSubject(ctx context.Context, codec muster.Attributor, subject muster.SubjectRef, at keyRange, found *SubjectRows) error {
+func (s *Store) countSubject(ctx context.Context, codec muster.Attributor, view AnyView, subject muster.SubjectRef, at keyRange, found *SubjectRows) error {
 	low, high := at.bounds(kindRow)
 	rows, err := s.db.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: high})
 	if err != nil {
@@ -81,6 +82,13 @@ func (s *Store) countSubject(ctx context.Context, codec muster.Attributor, subje
 		found.Rows++
 		if refs = codec.Subjects(refs[:0], row.payload); slices.Contains(refs, subject) {
 			found.Sealed++
+		}
+		clear, err := discloses(codec, view, string(rows.Key()[keyHead:]), row, subject)
+		if err != nil {
+			return err
+		}
+		if clear {
+			found.Clear++
 		}
 	}
 	if err := rows.Error(); err != nil {

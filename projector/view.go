@@ -38,6 +38,7 @@ type AnyView interface {
 	merges() bool
 	mergeRows(key string, opened []storedRow) (storedRow, error)
 	open(codec muster.Codec, key string, s storedRow) ([]byte, string, error)
+	disclosed(codec muster.Discloser, key string, s storedRow) ([]muster.SubjectRef, error)
 }
 
 // Limits of a view.

@@ -90,10 +90,21 @@ type erasing struct {
 	next      int64 // of the journal
 
 	recoveries int64 // of the tenure, as it began
+	disclosed  bool  // the states in clear were looked for
 }
 
 // find gives the aggregates that have data of the subjects, and tells whether there are such as were not known before.
-func (e *erasing) find() (all []string, fresh bool, err error) {
+func (e *erasing) find(ctx context.Context) (all []string, fresh bool, err error) {
+	if !e.disclosed { // once: nothing is written in clear beside this
+		ids, err := e.o.disclosing(ctx, e.partition, e.subjects)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, id := range ids {
+			e.found[id], fresh = true, true
+		}
+		e.disclosed = true
+	}
 	for _, subject := range e.subjects {
 		ids, err := e.o.states.Aggregates(e.partition, subject)
 		if err != nil {
@@ -112,7 +123,7 @@ func (e *erasing) find() (all []string, fresh bool, err error) {
 }
 
 func (e *erasing) run(ctx context.Context) error {
-	ids, some, err := e.find()
+	ids, some, err := e.find(ctx)
 	if err != nil || !some {
 		return err
 	}
@@ -166,7 +177,7 @@ func (e *erasing) replace(ctx context.Context) (states []muster.StoredState, err
 			return nil, err
 		}
 	}
-	if _, fresh, err := e.find(); err != nil || fresh {
+	if _, fresh, err := e.find(ctx); err != nil || fresh {
 		return nil, errors.Join(err, errEraseBusy) // decided just before the keys were gone; once more with it
 	}
 	if states, err = e.refolding.States(); err != nil {

@@ -15,7 +15,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/seed-3eec0498/muster"
-	"github.com/seed-3eec0498/muster/consumer"
 	"github.com/seed-3eec0498/muster/crypto"
 )
 
@@ -42,9 +41,10 @@ type opener interface {
 	For(subject muster.SubjectRef) muster.Revealer
 }
 
-// Export writes what the served partitions of this instance have of a person, as one [ExportedMessage] a line: the events with data of theirs. Whoever
+// Export writes what the served partitions of this instance have of a person, as one [ExportedMessage] a line: the events with data of theirs, those
+// too in which it lies in clear because it was declared personal later. Whoever
 // has everything asks each instance of each service of the key space. The export is noted on the ledger with its requester, before the first line,
-// and with the count behind the last one. It reads the journals of the partitions with data of the subject from their beginning; trimmed events are gone.
+// and with the count behind the last one. It reads the journals of the partitions from their beginning; trimmed events are gone.
 //
 // FailedPrecondition: the subject is erased; the error names the erasure. Unimplemented: the codec cannot tell whose data is where.
 func (p *Privacy) Export(ctx context.Context, subject, requester string, to io.Writer) (Exported, error) {
@@ -93,9 +93,13 @@ type export struct {
 }
 
 func (x *export) partition(ctx context.Context, o *owner, n int32) error {
-	return o.eventsOf(ctx, n, x.ref, func(e *muster.Event) error {
-		if !x.has(e.Payload) {
-			return nil
+	return o.events(ctx, n, func(e *muster.Event) error {
+		has, err := x.has(e.Payload), error(nil)
+		if !has {
+			has, err = o.eventDiscloses(e, x.ref)
+		}
+		if err != nil || !has {
+			return err
 		}
 		v, withheld, err := o.behaviour.ReadEvent(x.codec, e)
 		if err != nil {
@@ -122,32 +126,4 @@ func jsonOf(v any) ([]byte, error) {
 		return protojson.Marshal(m)
 	}
 	return json.Marshal(v)
-}
-
-// eventsOf calls fn with the events of the aggregates in a served partition that have data of a subject.
-func (o *owner) eventsOf(ctx context.Context, p int32, ref crypto.SubjectRef, fn func(*muster.Event) error) error {
-	ids, err := o.states.Aggregates(p, ref)
-	if err != nil || len(ids) == 0 {
-		return err
-	}
-	wanted := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		wanted[id] = true
-	}
-	ends, err := consumer.EndOffsets(ctx, o.reader, []int32{p})
-	if err != nil {
-		return err
-	}
-	_, err = consumer.ReadJournal(ctx, o.reader, p, 0, ends[p], func(events []muster.Event) error {
-		for i := range events {
-			if !wanted[events[i].AggregateID] {
-				continue
-			}
-			if err := fn(&events[i]); err != nil {
-				return err
-			}
-		}
-		return nil
-	}, nil)
-	return err
 }

@@ -52,9 +52,10 @@ func (c canarySpan) End(err error) {
 }
 
 // TestNoCanaryAnywhere sends personal data through everything that keeps or tells something, and looks for it there: all records of all topics, every
-// file below the data directory, logs, metrics, traces, the operators' pages and the texts of errors. A row of a view is what a page of the view is for.
+// file below the data directory, every file of the brokers where they are this test's own, logs, metrics, traces, the operators' pages and the texts of
+// errors. A row of a view is what a page of the view is for.
 func TestNoCanaryAnywhere(t *testing.T) {
-	brokers := anyBrokers(t)
+	brokers, segments := canaryBrokers(t)
 	c, logs, trace, metrics := newClub(t), newLines(), &canaryTrace{}, prometheus.NewRegistry()
 	public := kafkatest.UniqueName(t, "public")
 	out := projector.NewPublisher(kafkatest.UniqueName(t, "out"), projector.To(public, 1), projector.OnFailure(projector.Policy{Tries: 1}))
@@ -80,7 +81,7 @@ func TestNoCanaryAnywhere(t *testing.T) {
 	}))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	got, err := c.join.Call(ctx, s.Client(), "m-1", joinIn{Name: canary, Plan: "gold"}, muster.WaitFor(c.roll))
+	got, err := c.join.Call(ctx, s.Client(), "m-1", joinIn{Name: canary, Plan: canaryPlan}, muster.WaitFor(c.roll))
 	if err != nil || got.Name != canary {
 		t.Fatalf("join: %+v, %v", got, err)
 	}
@@ -96,9 +97,11 @@ func TestNoCanaryAnywhere(t *testing.T) {
 	fails(c.refuse.Call(ctx, s.Client(), "m-1", joinIn{Name: canary}))
 	fails(c.join.Call(ctx, s.Client(), "m-1", joinIn{Name: canary}, muster.MustNotExist()))
 	relay := muster.NewCommand[joinIn, joinIn](muster.NewGroup(c.group.Name(), muster.Partitions(2)), "club.Relay")
-	if _, err := relay.Call(ctx, s.Client(), "m-1", joinIn{Name: canary, Plan: "silver"}, muster.OnProgress(func(*muster.Step) {})); err != nil {
+	if _, err := relay.Call(ctx, s.Client(), "m-1", joinIn{Name: canary, Plan: canaryPlan}, muster.OnProgress(func(*muster.Step) {})); err != nil {
 		t.Fatal(err)
 	}
+	gone := muster.NewCommand[joinIn, joinIn](muster.NewGroup(c.group.Name(), muster.Partitions(2)), "club.Gone")
+	fails(gone.Call(ctx, s.Client(), "m-1", joinIn{Name: canary, Plan: canaryPlan}))                   // a dead letter
 	if _, err := c.join.Send(ctx, s.Client(), "m-3", joinIn{Name: canary, Plan: "park"}); err != nil { // its event is parked by the view
 		t.Fatal(err)
 	}
@@ -136,6 +139,10 @@ func TestNoCanaryAnywhere(t *testing.T) {
 		t.Errorf("told in clear: ... %s", seen[max(0, at-200):at])
 	}
 	searchFiles(t, cfg.DataDir)
+	if segments != "" {
+		searchSegments(t, segments, c.group.CommandTopic(""), c.group.JournalTopic(""), c.group.SnapshotTopic(""), c.group.DeadLetterTopic(""),
+			muster.ReplyTopic("", cfg.Name))
+	}
 	records, sealed := searchTopics(ctx, t, brokers, c.group.Name(), cfg.Name, public)
 	if records < 15 || sealed < 8 {
 		t.Errorf("only %d records were found, %d of them sealed; does this test still see them?", records, sealed)

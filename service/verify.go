@@ -21,6 +21,9 @@ type Verification struct {
 	Snapshots  int // that count in the snapshots topic, none with anything sealed for it
 	Rows       int // of views, in shards that are held here or kept as copies; none with anything sealed for it
 	Letters    int // of projections, with events that have data of the subject, which stay sealed as they are in the journal
+	// Clear counts the events, states, snapshots and rows with something of the subject in clear, because it was declared personal after they were
+	// written. No erasure takes that from an event: Faults says what to do. A codec that is no [muster.Discloser] finds none.
+	Clear int
 	// Faults names groups and partitions, projections and shards, and how many things were found there: no ids and no keys of rows, which may tell
 	// who somebody is.
 	Faults []string
@@ -32,7 +35,8 @@ type Verification struct {
 
 // VerifyErased proves an erasure on this instance: it asks the key store for the marker and for bytes that are left, looks into the stored state of every
 // aggregate that had data of the subject in the served partitions, into their snapshots and into every row of the views that are held here, and tries
-// to open the events. It reads the snapshots topic and all rows, so it takes as long as that does. What it could not look into because it is on hold or
+// to open the events. It looks through all states, snapshots, events and rows for what lies in clear because it was declared personal later, so it takes as
+// long as reading all that does. What it could not look into because it is on hold or
 // elsewhere stands in Unseen; other instances and services are asked by themselves. What projections have in a database of yours is yours to search.
 // The error says that looking failed, and then nothing is proven.
 // NotFound: no erasure is on the ledger.
@@ -108,6 +112,7 @@ func (p *Privacy) verifyProjections(ctx context.Context, v *Verification, fault 
 			if v.Rows += found.Rows; found.Sealed > 0 {
 				fault("view %s, shard %d: %d rows still have a part sealed for the subject", found.Projection, found.Shard, found.Sealed)
 			}
+			v.inClear(found.Clear, fmt.Sprintf("view %s, shard %d", found.Projection, found.Shard), clearRows, fault)
 		}
 	}
 	attributor, does := p.s.cfg.codec().(muster.Attributor)
@@ -162,18 +167,24 @@ func (v *Verification) causesLeft(attributor muster.Attributor, letters []projec
 
 // verifySnapshots looks at what a recovery would read.
 func (o *owner) verifySnapshots(ctx context.Context, p int32, attributor muster.Attributor, v *Verification, fault func(string, ...any)) error {
-	sealed, all := map[string]bool{}, map[string]bool{}
+	sealed, clear, all := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	_, err := consumer.ReadSnapshots(ctx, o.reader, p, func(state muster.StoredState) error {
 		all[state.AggregateID] = true
 		delete(sealed, state.AggregateID)
+		delete(clear, state.AggregateID)
 		if slices.Contains(attributor.Subjects(nil, state.Data), v.Erasure.Subject) {
 			sealed[state.AggregateID] = true
 		}
-		return nil
+		discloses, err := o.stateDiscloses(&state, v.Erasure.Subject)
+		if discloses {
+			clear[state.AggregateID] = true
+		}
+		return err
 	})
 	if v.Snapshots += len(all); len(sealed) > 0 && !v.Erasure.Reinstated {
 		fault("%s[%d]: %d snapshots still have a part sealed for the subject", o.group.Name(), p, len(sealed))
 	}
+	v.inClear(len(clear), fmt.Sprintf("%s[%d]", o.group.Name(), p), clearSnapshots, fault)
 	return err
 }
 
@@ -196,12 +207,30 @@ func (o *owner) verify(ctx context.Context, p int32, v *Verification, fault func
 			fault("%s[%d]: the stored state of an aggregate still has a part sealed for the subject", o.group.Name(), p)
 		}
 	}
+	clear := 0
+	err = o.states.Each(p, func(state muster.StoredState) error {
+		discloses, err := o.stateDiscloses(&state, ref)
+		if discloses {
+			clear++
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	where := fmt.Sprintf("%s[%d]", o.group.Name(), p)
+	v.inClear(clear, where, clearStates, fault)
 	if err := o.verifySnapshots(ctx, p, attributor, v, fault); err != nil {
 		return err
 	}
-	return o.eventsOf(ctx, p, v.Erasure.Subject, func(e *muster.Event) error {
-		if !slices.Contains(attributor.Subjects(nil, e.Payload), ref) {
-			return nil
+	clear = 0
+	err = o.events(ctx, p, func(e *muster.Event) error {
+		discloses, err := o.eventDiscloses(e, ref)
+		if discloses {
+			clear++
+		}
+		if err != nil || !slices.Contains(attributor.Subjects(nil, e.Payload), ref) {
+			return err
 		}
 		v.Events++
 		_, withheld, err := o.behaviour.ReadEvent(o.cfg.codec(), e)
@@ -213,4 +242,6 @@ func (o *owner) verify(ctx context.Context, p int32, v *Verification, fault func
 		}
 		return nil
 	})
+	v.inClear(clear, where, clearEvents, fault)
+	return err
 }
