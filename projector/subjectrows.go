@@ -83,11 +83,11 @@ func (s *Store) countSubject(ctx context.Context, codec muster.Attributor, view 
 		if refs = codec.Subjects(refs[:0], row.payload); slices.Contains(refs, subject) {
 			found.Sealed++
 		}
-		clear, err := discloses(codec, view, string(rows.Key()[keyHead:]), row, subject)
+		told, err := discloses(codec, view, string(rows.Key()[keyHead:]), row, subject)
 		if err != nil {
 			return err
 		}
-		if clear {
+		if told {
 			found.Clear++
 		}
 	}

@@ -167,24 +167,24 @@ func (v *Verification) causesLeft(attributor muster.Attributor, letters []projec
 
 // verifySnapshots looks at what a recovery would read.
 func (o *owner) verifySnapshots(ctx context.Context, p int32, attributor muster.Attributor, v *Verification, fault func(string, ...any)) error {
-	sealed, clear, all := map[string]bool{}, map[string]bool{}, map[string]bool{}
+	sealed, plain, all := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	_, err := consumer.ReadSnapshots(ctx, o.reader, p, func(state muster.StoredState) error {
 		all[state.AggregateID] = true
 		delete(sealed, state.AggregateID)
-		delete(clear, state.AggregateID)
+		delete(plain, state.AggregateID)
 		if slices.Contains(attributor.Subjects(nil, state.Data), v.Erasure.Subject) {
 			sealed[state.AggregateID] = true
 		}
 		discloses, err := o.stateDiscloses(&state, v.Erasure.Subject)
 		if discloses {
-			clear[state.AggregateID] = true
+			plain[state.AggregateID] = true
 		}
 		return err
 	})
 	if v.Snapshots += len(all); len(sealed) > 0 && !v.Erasure.Reinstated {
 		fault("%s[%d]: %d snapshots still have a part sealed for the subject", o.group.Name(), p, len(sealed))
 	}
-	v.inClear(len(clear), fmt.Sprintf("%s[%d]", o.group.Name(), p), clearSnapshots, fault)
+	v.inClear(len(plain), fmt.Sprintf("%s[%d]", o.group.Name(), p), clearSnapshots, fault)
 	return err
 }
 
@@ -207,11 +207,11 @@ func (o *owner) verify(ctx context.Context, p int32, v *Verification, fault func
 			fault("%s[%d]: the stored state of an aggregate still has a part sealed for the subject", o.group.Name(), p)
 		}
 	}
-	clear := 0
+	plain := 0
 	err = o.states.Each(p, func(state muster.StoredState) error {
 		discloses, err := o.stateDiscloses(&state, ref)
 		if discloses {
-			clear++
+			plain++
 		}
 		return err
 	})
@@ -219,15 +219,15 @@ func (o *owner) verify(ctx context.Context, p int32, v *Verification, fault func
 		return err
 	}
 	where := fmt.Sprintf("%s[%d]", o.group.Name(), p)
-	v.inClear(clear, where, clearStates, fault)
+	v.inClear(plain, where, clearStates, fault)
 	if err := o.verifySnapshots(ctx, p, attributor, v, fault); err != nil {
 		return err
 	}
-	clear = 0
+	plain = 0
 	err = o.events(ctx, p, func(e *muster.Event) error {
 		discloses, err := o.eventDiscloses(e, ref)
 		if discloses {
-			clear++
+			plain++
 		}
 		if err != nil || !slices.Contains(attributor.Subjects(nil, e.Payload), ref) {
 			return err
@@ -242,6 +242,6 @@ func (o *owner) verify(ctx context.Context, p int32, v *Verification, fault func
 		}
 		return nil
 	})
-	v.inClear(clear, where, clearEvents, fault)
+	v.inClear(plain, where, clearEvents, fault)
 	return err
 }
