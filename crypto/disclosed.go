@@ -17,6 +17,9 @@ var nobody SubjectRef
 // Disclosed implements [muster.Discloser]. What remains of personal fields by a [Remainder] is meant to lie in clear, so a sealed payload of a type that
 // has one discloses nothing; nor does one that was sealed as a whole.
 func (c *Codec) Disclosed(dst []SubjectRef, place muster.Place, data []byte, into any) ([]SubjectRef, error) {
+	if p, err := c.plans.of(into); err != nil || !p.mayDisclose(data) {
+		return dst, err
+	}
 	opened := place
 	withheld, err := c.revealFor(&nobody, &opened, data, into)
 	if err != nil || withheld.Whole() {
@@ -31,6 +34,12 @@ func (c *Codec) Disclosed(dst []SubjectRef, place muster.Place, data []byte, int
 		}
 	}
 	return dst, err
+}
+
+// mayDisclose tells whether a payload can hold anything that would be sealed today, without decoding it: most types declare nothing, and there can be
+// millions of them to look at.
+func (p *plan) mayDisclose(data []byte) bool {
+	return p != nil && (p.personal || isSealed(data) || p.wire != nil && p.wire.strange(data, 0))
 }
 
 // recut cuts a value that was decoded from data as Encode would. There is no plan where nothing is to be cut.

@@ -152,3 +152,32 @@ func TestForOnePersonWithholdsWhatLiesInClearOfOthers(t *testing.T) {
 		t.Errorf("a whole payload: %v, %+v, %v", item, r, err)
 	}
 }
+
+// countingInner counts what it decodes.
+type countingInner struct {
+	muster.PlainCodec
+	decoded int
+}
+
+func (c *countingInner) Decode(place muster.Place, data []byte, into any) error {
+	c.decoded++
+	return c.PlainCodec.Decode(place, data, into)
+}
+
+// A payload of a type that declares nothing is not decoded to find nothing in it: there can be millions of them.
+func TestWhatDeclaresNothingIsNotDecoded(t *testing.T) {
+	inner := &countingInner{}
+	w := openCodec(t, func(c *crypto.Config) { c.Inner = inner })
+	for _, c := range []struct{ v, into any }{{oldPerson{Name: "x"}, &oldPerson{}}, {&personpb.Item{Sku: "x"}, &personpb.Item{}}} {
+		data, _, err := w.Encode(nil, eventAt("p-1", 1), c.v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if refs, err := w.Disclosed(nil, eventAt("p-1", 1), data, c.into); err != nil || len(refs) > 0 || inner.decoded > 0 {
+			t.Errorf("%T: %v, %v, %d decodings", c.v, refs, err, inner.decoded)
+		}
+	}
+	if _, err := w.Disclosed(nil, eventAt("p-1", 1), []byte(`{"Name":"x"}`), &laterPerson{}); err != nil || inner.decoded != 1 {
+		t.Errorf("of a type that declares something: %v, %d decodings", err, inner.decoded)
+	}
+}
