@@ -3,12 +3,14 @@ package service_test
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/crypto"
+	"github.com/seed-3eec0498/muster/examples/privacy/peoplepb"
 )
 
 func (h *erasureHouse) await(s *running, subject string) crypto.Erasure {
@@ -105,7 +107,8 @@ func TestErasureReachesOlderRows(t *testing.T) {
 	h.wantErased(third, nil, "anna", "bert")
 }
 
-// A reinstated person has new data under a new key, and the old stays gone.
+// A reinstated person, and the aggregate whose id is used again, have new data under a new key, and the old stays gone: also for who recovers from
+// nothing but the journal.
 func TestReinstatedAfterAnErasure(t *testing.T) {
 	h := newErasureHouse(t)
 	s := h.start(t.TempDir(), nil, h.owner())
@@ -118,4 +121,17 @@ func TestReinstatedAfterAnErasure(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.signsUp(s, "anna", "Anna again")
+	s.end()
+
+	var folded []string // by one goroutine: both events are of one aggregate
+	h.folds = func(name string) { folded = append(folded, name) }
+	s = h.start(t.TempDir(), nil, h.owner())
+	got, err := h.ask.Call(bounded(t), s.Client(), "anna", &peoplepb.Ask{})
+	if err != nil || got.Name != "Anna again" || got.Orders != 2 {
+		t.Errorf("a recovery comes to %v, %v", got, err)
+	}
+	s.end()
+	if !slices.Equal(folded, []string{"", "Anna again"}) {
+		t.Errorf("a recovery folded the names %q", folded)
+	}
 }

@@ -17,6 +17,7 @@ import (
 type Broker struct {
 	node
 	dir        string               // the node's own directory
+	log        string               // where the broker keeps its log
 	java       string               // the program
 	jars       string               // the directory with Kafka's jars
 	heap       string               // as Java takes it: 768m
@@ -90,13 +91,13 @@ func (b *Broker) empty(ctx context.Context) error {
 	if err := b.doLocked("kill", (*process).kill); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(b.data()); err != nil {
+	if err := os.RemoveAll(b.log); err != nil {
 		return fmt.Errorf("kafkatest: %w", err)
 	}
-	if err := os.MkdirAll(b.data(), 0o755); err != nil {
+	if err := os.MkdirAll(b.log, 0o755); err != nil {
 		return fmt.Errorf("kafkatest: %w", err)
 	}
-	if err := b.format(ctx, b.clusterID, b.data()); err != nil {
+	if err := b.format(ctx, b.clusterID, b.log); err != nil {
 		return err
 	}
 	return b.startLocked()
@@ -130,7 +131,7 @@ func (b *Broker) doLocked(what string, act func(*process) error) error {
 // prepare writes the configuration and formats the data directory.
 func (b *Broker) prepare(ctx context.Context, clusterID, properties string) error {
 	b.clusterID = clusterID
-	data := b.data()
+	data := b.log
 	if err := os.MkdirAll(data, 0o755); err != nil {
 		return fmt.Errorf("kafkatest: %w", err)
 	}
@@ -186,9 +187,6 @@ func (b *Broker) ended() <-chan struct{} {
 	defer b.mu.Unlock()
 	return b.process.done
 }
-
-// data is where the broker keeps its logs.
-func (b *Broker) data() string { return filepath.Join(b.dir, "data") }
 
 func (b *Broker) file(name string) string { return filepath.Join(b.dir, name) }
 

@@ -1,6 +1,7 @@
 package kafkatest
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -61,8 +62,12 @@ func start(ctx context.Context, config Config, attributes *syscall.SysProcAttr, 
 	for _, n := range nodes {
 		own := filepath.Join(dir, "node-"+strconv.Itoa(n.id))
 		heap := strconv.Itoa(config.heapMiB()) + "m"
+		log := filepath.Join(own, "data")
+		if config.Data != nil {
+			log = cmp.Or(config.Data(n.id), log)
+		}
 		c.brokers = append(c.brokers, &Broker{
-			node: n, dir: own, java: program, jars: lib, heap: heap, inside: config.inside(n.id), attributes: attributes, brief: brief,
+			node: n, dir: own, log: log, java: program, jars: lib, heap: heap, inside: config.inside(n.id), attributes: attributes, brief: brief,
 		})
 	}
 	if err := c.run(ctx, config, dir, nodes); err != nil {
@@ -80,7 +85,7 @@ func (c *Cluster) run(ctx context.Context, config Config, dir string, nodes []no
 	id := randomID()
 	config.logf("formatting %d node(s) of cluster %s under %s", len(nodes), id, dir)
 	if err := c.each(func(b *Broker) error {
-		return b.prepare(ctx, id, properties(b.node, nodes, b.data(), config.Properties))
+		return b.prepare(ctx, id, properties(b.node, nodes, b.log, config.Properties))
 	}); err != nil {
 		return err
 	}

@@ -35,6 +35,9 @@ type Config struct {
 	// follows. Nil means that there is none.
 	Inside func(id int) []string
 
+	// Data gives the directory a node keeps its log in, such as one on a small disk. Nil means one below Dir, as does an empty one.
+	Data func(id int) string
+
 	// HeapMiB is the heap of each process. Zero means 1024 for one broker, 768 for three.
 	HeapMiB int
 

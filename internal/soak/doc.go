@@ -24,6 +24,7 @@
 //	stop    stop            SIGSTOP for longer than the session, then SIGCONT
 //	disk    full            an instance's disk has no room left for a while
 //	        lost            an instance ends in order, and starts again without its disk
+//	        broker-full     a broker's disk has no room left for a while: it gives up, and is started again when there is room (three brokers)
 //	net     cut             an instance and all brokers: nothing either way
 //	        deaf, mute      an instance and all brokers: nothing to it, nothing from it
 //	        cut-one, mute-one   the same with one broker

@@ -25,6 +25,7 @@ type fault struct {
 type injector struct {
 	network *network
 	cluster *kafkatest.Cluster
+	disks   []*disk // of the brokers; none where no disk is to be broken
 	fleet   *fleet
 	ledgers *ledgers
 	say     func(format string, args ...any)
@@ -73,11 +74,11 @@ func (j *injector) carryOut(ctx context.Context, s step) error {
 		}
 	}
 	var err error
-	switch s.class {
-	case classBroker:
-		err = j.breakBroker(healing, s, hold)
-	case classNet:
+	switch {
+	case s.class == classNet:
 		err = j.breakNet(healing, s, hold)
+	case s.hand == handBrokers:
+		err = j.breakBroker(healing, s, hold)
 	default:
 		err = j.breakInstance(s, hold)
 	}
@@ -187,6 +188,10 @@ func (j *injector) breakBroker(ctx context.Context, s step, hold func()) error {
 		return b.Restart(ctx)
 	case "broker-lost":
 		return b.RestartEmpty(ctx)
+	case "broker-full":
+		err := j.disks[s.target].fill()
+		hold()
+		return errors.Join(err, j.disks[s.target].free(), b.Restart(ctx))
 	default:
 		return fmt.Errorf("nobody knows how to do %s", s.name)
 	}

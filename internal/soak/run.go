@@ -98,7 +98,7 @@ var errBroken = errors.New("something broke")
 // perform is the run on an open stage: work and faults, rest, dumps, verdict.
 func (r *run) perform(ctx context.Context) error {
 	r.work = &workload{ledgers: r.ledgers, seed: r.seed, pace: r.pace(), healed: make(chan struct{}), broken: r.broken}
-	r.injector = &injector{network: r.network, cluster: r.cluster, fleet: r.fleet, ledgers: r.ledgers, say: r.say, broken: r.broken}
+	r.injector = &injector{network: r.network, cluster: r.cluster, disks: r.disks, fleet: r.fleet, ledgers: r.ledgers, say: r.say, broken: r.broken}
 	callers, err := r.openCallers(ctx)
 	if err != nil {
 		return err

@@ -55,6 +55,7 @@ var kinds = []kind{
 	{classStop, "stop", handInstances, 1, session + time.Second, 14 * time.Second},
 	{classDisk, "full", handInstances, 1, 4 * time.Second, 9 * time.Second},
 	{classDisk, "lost", handInstances, 1, 0, 0},                                  // ended in order, and started again without its disk
+	{classDisk, "broker-full", handBrokers, 3, 3 * time.Second, 8 * time.Second}, // a broker has no room left; it gives up, and is started again when it has
 	{classNet, "cut", handInstances, 1, 2 * time.Second, 14 * time.Second},       // from all brokers, both ways
 	{classNet, "deaf", handInstances, 1, 2 * time.Second, 14 * time.Second},      // nothing comes from the brokers
 	{classNet, "mute", handInstances, 1, 2 * time.Second, 14 * time.Second},      // nothing goes to the brokers

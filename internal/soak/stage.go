@@ -23,6 +23,7 @@ type stage struct {
 	chosen  []class
 	network *network
 	cluster *kafkatest.Cluster
+	disks   []*disk // of the brokers; none where no disk is to be broken
 	fleet   *fleet
 	ledgers *ledgers
 }
@@ -44,6 +45,12 @@ func openStage(ctx context.Context, o *options, dir string, say func(string, ...
 			config.Hosts = append(config.Hosts, b.address)
 		}
 	}
+	if slices.Contains(s.chosen, classDisk) {
+		if err := s.mountBrokers(ctx, o.brokers); err != nil {
+			return s, err
+		}
+		config.Data = func(id int) string { return filepath.Join(s.disks[id].dir, "data") }
+	}
 	if s.cluster, err = kafkatest.Start(ctx, config); err != nil {
 		return s, err
 	}
@@ -58,6 +65,18 @@ func openStage(ctx context.Context, o *options, dir string, say func(string, ...
 	}
 	say("%d instances are ready", o.instances)
 	return s, s.cluster.AwaitInSync(ctx)
+}
+
+// mountBrokers gives each broker a disk of its own.
+func (s *stage) mountBrokers(ctx context.Context, brokers int) error {
+	for id := range brokers {
+		d, err := mountDisk(ctx, filepath.Join(s.dir, fmt.Sprintf("broker-%d-disk", id)))
+		if err != nil {
+			return err
+		}
+		s.disks = append(s.disks, d)
+	}
+	return nil
 }
 
 // choose finds out which classes of faults can be had here, and opens the network.
@@ -113,21 +132,24 @@ func (s *stage) join(ctx context.Context, n int, o *options) error {
 	return s.fleet.start(i)
 }
 
-// close ends everything. The disks of instances are kept where somebody will look at them.
+// close ends everything. What is on the disks is kept where somebody will look at it.
 func (s *stage) close(ctx context.Context, clean bool) error {
 	var faults []error
 	s.fleet.kill()
 	if s.cluster != nil {
 		faults = append(faults, s.cluster.Close())
 	}
+	disks := s.disks
 	for _, i := range s.fleet.all {
-		if i.disk == nil {
-			continue
+		if i.disk != nil {
+			disks = append(disks, i.disk)
 		}
+	}
+	for _, d := range disks {
 		if !clean {
-			faults = append(faults, i.disk.free(), os.CopyFS(filepath.Join(i.home, "disk-kept"), os.DirFS(i.disk.dir)))
+			faults = append(faults, d.free(), os.CopyFS(d.dir+"-kept", os.DirFS(d.dir)))
 		}
-		faults = append(faults, i.disk.unmount(ctx))
+		faults = append(faults, d.unmount(ctx))
 	}
 	return errors.Join(append(faults, s.network.close(ctx))...)
 }

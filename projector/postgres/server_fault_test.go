@@ -158,3 +158,33 @@ func TestFullServer(t *testing.T) {
 	}
 	b.uncharged(t, runner)
 }
+
+// A server that takes its time, here because somebody else has the table locked, is waited for however long it takes: no event is charged for it.
+func TestSlowServer(t *testing.T) {
+	pool := open(t, pgtest.Database(t))
+	run(t, pool, tables(""))
+	other, err := pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Rollback(context.WithoutCancel(t.Context())) //nolint:errcheck // the test says when it ends
+	if _, err := other.Exec(t.Context(), "lock table statement in exclusive mode"); err != nil {
+		t.Fatal(err)
+	}
+	b := newBank(2, 20)
+	runner, _ := b.start(t, b.model(pool, "", nil))
+	eventually(t, "the projection waits for the table", func() bool {
+		return count(t, pool, "select count(*) from pg_locks where relation = 'statement'::regclass and not granted") > 0
+	})
+	if n := count(t, pool, "select count(*) from statement"); n != 0 || caughtUp(runner) {
+		t.Errorf("%d rows are there, and the table is locked", n)
+	}
+	if err := other.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "caught up", func() bool { return caughtUp(runner) })
+	if got, want := dump(t, pool, ""), b.rebuilt(t, pool); got != want {
+		t.Errorf("after the wait:\n%s\nrebuilt:\n%s", got, want)
+	}
+	b.uncharged(t, runner)
+}
