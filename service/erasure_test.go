@@ -107,8 +107,8 @@ func TestErasureReachesOlderRows(t *testing.T) {
 	h.wantErased(third, nil, "anna", "bert")
 }
 
-// A reinstated person, and the aggregate whose id is used again, have new data under a new key, and the old stays gone: also for who recovers from
-// nothing but the journal.
+// A reinstated person, and the aggregate whose id is used again, have new data under a new key, and the old stays gone: also for who recovers with
+// an empty disk.
 func TestReinstatedAfterAnErasure(t *testing.T) {
 	h := newErasureHouse(t)
 	s := h.start(t.TempDir(), nil, h.owner())
@@ -123,7 +123,7 @@ func TestReinstatedAfterAnErasure(t *testing.T) {
 	h.signsUp(s, "anna", "Anna again")
 	s.end()
 
-	var folded []string // by one goroutine: both events are of one aggregate
+	var folded []string // by one goroutine: the events are of one aggregate; none where a snapshot has them all
 	h.folds = func(name string) { folded = append(folded, name) }
 	s = h.start(t.TempDir(), nil, h.owner())
 	got, err := h.ask.Call(bounded(t), s.Client(), "anna", &peoplepb.Ask{})
@@ -131,7 +131,7 @@ func TestReinstatedAfterAnErasure(t *testing.T) {
 		t.Errorf("a recovery comes to %v, %v", got, err)
 	}
 	s.end()
-	if !slices.Equal(folded, []string{"", "Anna again"}) {
+	if slices.Contains(folded, "Anna") {
 		t.Errorf("a recovery folded the names %q", folded)
 	}
 }
