@@ -131,18 +131,15 @@ func (b *Broker) doLocked(what string, act func(*process) error) error {
 // prepare writes the configuration and formats the data directory.
 func (b *Broker) prepare(ctx context.Context, clusterID, properties string) error {
 	b.clusterID = clusterID
-	data := b.log
-	if err := os.MkdirAll(data, 0o755); err != nil {
-		return fmt.Errorf("kafkatest: %w", err)
-	}
 	err := errors.Join(
+		os.MkdirAll(b.dir, 0o755), os.MkdirAll(b.log, 0o755),
 		os.WriteFile(b.file("server.properties"), []byte(properties), 0o600),
 		os.WriteFile(b.file("log4j2.yaml"), []byte(log4j2), 0o600),
 	)
 	if err != nil {
 		return fmt.Errorf("kafkatest: %w", err)
 	}
-	return b.format(ctx, clusterID, data)
+	return b.format(ctx, clusterID, b.log)
 }
 
 // start launches the process; it does not wait for the broker to answer.
