@@ -73,6 +73,8 @@ type Config struct {
 	// Recovery says how state that is not in DataDir comes back.
 	Recovery Recovery
 
+	// StateStore says how much memory states and answers take beside the disk, and what is left free of that.
+	StateStore StateStore
 	// ViewStore says how much memory the rows of views take beside the disk, and what is left free of that.
 	ViewStore ViewStore
 
@@ -150,6 +152,9 @@ func (c Config) Validate() error {
 		}
 	}
 	c.Recovery.validate(fault)
+	if err := c.StateStore.config().Validate(); err != nil {
+		fault("StateStore: %v", err)
+	}
 	if err := c.ViewStore.config().Validate(); err != nil {
 		fault("ViewStore: %v", err)
 	}

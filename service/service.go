@@ -144,10 +144,10 @@ func (s *Service) open(ctx context.Context, behaviours []*muster.Behaviour, subs
 		if err := checkTopicIDs(s.cfg.DataDir, ids); err != nil {
 			return err
 		}
-		s.store, err = journal.Open(journal.Config{
-			Dir: s.storeDir(), FS: seam.Of(ctx).FS, Logger: s.log, DedupWindow: s.cfg.DedupWindow, Observe: journal.Observe{Rebuilt: func(r journal.Rebuilt) { s.metrics.rebuilt(s.cfg.Prefix, r) }},
-		})
-		if err != nil {
+		store := s.cfg.StateStore.config()
+		store.Dir, store.FS, store.Logger, store.DedupWindow = s.storeDir(), seam.Of(ctx).FS, s.log, s.cfg.DedupWindow
+		store.Observe.Rebuilt = func(r journal.Rebuilt) { s.metrics.rebuilt(s.cfg.Prefix, r) }
+		if s.store, err = journal.Open(store); err != nil {
 			return err
 		}
 	}

@@ -29,7 +29,9 @@ func start(ctx context.Context, name string, brokers []string, snapshots int, pa
 	r := &running{dir: dir, metrics: prometheus.NewRegistry(), done: make(chan error, 1)}
 	r.Service, err = service.Open(ctx, service.Config{
 		Name: name, Brokers: brokers, DataDir: dir, Metrics: r.metrics, DedupWindow: time.Minute, ReplyPartitions: partitions,
-		Recovery: service.Recovery{SnapshotEvery: snapshots}, ViewStore: service.ViewStore{WriteBuffer: 4 << 20},
+		Recovery: service.Recovery{SnapshotEvery: snapshots},
+		// caches that are full after some minutes: what grows after that, does so without bound
+		StateStore: service.StateStore{Cache: 8 << 20, WriteBuffer: 4 << 20}, ViewStore: service.ViewStore{Cache: 8 << 20, WriteBuffer: 4 << 20},
 	}, parts...)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
