@@ -16,8 +16,16 @@ import (
 // shares watches over who holds what: no two members hold a partition at once.
 type shares struct {
 	t      testing.TB
-	mu     sync.Mutex // guards holder
+	mu     sync.Mutex // guards what follows
 	holder map[int32]string
+	lost   int // partitions that were given up so far
+}
+
+// givenUp is how many partitions were given up so far, those that came back at once among them.
+func (s *shares) givenUp() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lost
 }
 
 func (s *shares) count(instance string) int {
@@ -80,6 +88,7 @@ func (s *shares) share(config consumer.SharingConfig, slow time.Duration) *shari
 				s.t.Errorf("%s lost %d, which %s holds", config.Instance, p, s.holder[p])
 			}
 			delete(s.holder, p)
+			s.lost++
 		}
 	}
 	go func() { m.done <- one.Run(ctx, gain, lose) }()
