@@ -110,17 +110,15 @@ func (c *Consumer) Run(ctx context.Context) error {
 	others.Go(func() { c.changes.deliver(ctx) })
 	others.Go(func() { c.upkeep(ctx) })
 	var err error
-	namesakes := namesakes{process: c.badge.Process, instance: c.config.Instance, describe: c.describe}
+	namesakes := namesakes{log: c.log, group: c.members, instance: c.config.Instance, process: c.badge.Process, describe: c.describe}
 	for {
 		if err = c.session(ctx); !errors.Is(err, errMembershipBroken) || ctx.Err() != nil {
 			break
 		}
 		if errors.Is(err, kerr.FencedInstanceID) {
-			if namesakes.other(ctx) {
-				err = namesakeError(c.config.Instance, c.members, kerr.FencedInstanceID)
+			if err = namesakes.judge(ctx, kerr.FencedInstanceID); err != nil {
 				break
 			}
-			c.log.WarnContext(ctx, "a join of this instance arrived late and took its place; joining again", "group", c.members)
 			continue
 		}
 		c.log.WarnContext(ctx, "membership was lost and taken up again in one step; starting over", "group", c.members)

@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -17,8 +18,10 @@ import (
 // Which of both it is, the group tells: members wear badges, and a badge has the process. While the group rebalances none are seen; who has not
 // seen any for a while joins again, a few times.
 type namesakes struct {
-	process  string
+	log      *slog.Logger
+	group    string
 	instance string
+	process  string
 	describe func(context.Context) (kadm.DescribedGroup, error)
 
 	fenced []time.Time // in the last while
@@ -28,6 +31,16 @@ const (
 	namesakeTimes  = 3 // so often in namesakeWithin a member is fenced by somebody it cannot see, before it believes in another process
 	namesakeWithin = 2 * time.Minute
 )
+
+// judge says what is to be done once the member was fenced: nil to join again, or the error that the name is another process's.
+func (n *namesakes) judge(ctx context.Context, cause error) error {
+	if n.other(ctx) {
+		return fmt.Errorf("instance name %q is used by another process in consumer group %q (%w); that one goes on; give each replica a name of its own",
+			n.instance, n.group, cause)
+	}
+	n.log.WarnContext(ctx, "a join of this instance arrived late and took its place; joining again", "group", n.group)
+	return nil
+}
 
 // other tells, once the member was fenced, whether another process has its name.
 func (n *namesakes) other(ctx context.Context) bool {
@@ -65,10 +78,4 @@ func (n *namesakes) holder(ctx context.Context) (process string, seen bool) {
 		}
 	}
 	return "", false
-}
-
-// namesakeError says that the name is taken.
-func namesakeError(instance, group string, cause error) error {
-	return fmt.Errorf("instance name %q is used by another process in consumer group %q (%w); that one goes on; give each replica a name of its own",
-		instance, group, cause)
 }

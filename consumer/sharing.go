@@ -143,7 +143,7 @@ func (s *Sharing) Run(ctx context.Context, gain, lose func(ctx context.Context, 
 	}
 	shown := newBadge(s.config.Service, time.Now())
 	shown.Address, shown.Standbys = s.config.Address, s.config.Standbys
-	namesakes := namesakes{process: shown.Process, instance: s.config.Instance, describe: s.describe}
+	namesakes := namesakes{log: s.log, group: s.config.ConsumerGroup, instance: s.config.Instance, process: shown.Process, describe: s.describe}
 	for {
 		inner, fail := context.WithCancelCause(ctx)
 		m := &sharer{Sharing: s, ctx: inner, fail: fail, gain: gain, lose: lose, held: map[int32]bool{}, badge: shown}
@@ -154,10 +154,10 @@ func (s *Sharing) Run(ctx context.Context, gain, lose func(ctx context.Context, 
 			return nil //nolint:nilerr // the end of ctx is the way Run is meant to end
 		case !errors.Is(err, kerr.FencedInstanceID):
 			return err
-		case namesakes.other(ctx):
-			return namesakeError(s.config.Instance, s.config.ConsumerGroup, err)
 		}
-		s.log.WarnContext(ctx, "a join of this instance arrived late and took its place; joining again", "group", s.config.ConsumerGroup)
+		if err := namesakes.judge(ctx, err); err != nil {
+			return err
+		}
 	}
 }
 
