@@ -34,14 +34,7 @@ type reaction struct {
 }
 
 // unfolded stands for every event of a group without state.
-var unfolded = evolver{
-	event: func(Codec, Place, []byte) (any, Redaction, error) { return nil, Redaction{}, nil },
-	travel: func(codec Codec, place Place, in any) (data []byte, contentType string, _ any, _ Redaction, err error) {
-		data, contentType, err = codec.Encode(nil, place, in)
-		return data, contentType, nil, Redaction{}, err
-	},
-	fold: func(state, _ any) any { return state },
-}
+var unfolded = evolver{fold: func(state, _ any) any { return state }}
 
 // statelessMark is stored as the state of an aggregate of a group without state. It is neither protobuf nor JSON: should the group get an
 // aggregate one day, the mark is not taken for a state, but the journal is folded anew.

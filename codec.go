@@ -43,14 +43,6 @@ type Codec interface {
 	Decode(place Place, data []byte, into any) error
 }
 
-// Echoer is a [Codec] that knows what will be decoded of a value it has just encoded, and gives it for less than a decoding: into is filled as
-// Decode would fill it from what Encode returns, and the redaction is the one that [Revealer] would tell. The owner of a group folds each event it
-// writes as a reader of the journal will, and this saves it the way back.
-type Echoer interface {
-	Codec
-	Echo(dst []byte, place Place, v, into any) (data []byte, contentType string, withheld Redaction, err error)
-}
-
 // Raw is a payload the toolkit passes on as it is. Use it as the type of a command, result or event.
 type Raw []byte
 
@@ -165,9 +157,6 @@ func (valueOf[T]) empty() T {
 // decoder makes a value of a payload, and tells what is withheld of it.
 type decoder func(codec Codec, place Place, data []byte) (any, Redaction, error)
 
-// traveller encodes a value, and gives what a reader of the payload will decode, and what is withheld of it.
-type traveller func(codec Codec, place Place, in any) (data []byte, contentType string, out any, withheld Redaction, err error)
-
 // decode fills a new T and gives it without its type.
 func (valueOf[T]) decode(codec Codec, place Place, data []byte) (any, Redaction, error) {
 	var zero T
@@ -184,29 +173,6 @@ func (valueOf[T]) decode(codec Codec, place Place, data []byte) (any, Redaction,
 		return nil, Redaction{}, err
 	}
 	return zero, withheld, nil
-}
-
-// travel is a [traveller] of a T.
-func (v valueOf[T]) travel(codec Codec, place Place, in any) (data []byte, contentType string, out any, withheld Redaction, err error) {
-	echoer, does := codec.(Echoer)
-	if !does {
-		if data, contentType, err = codec.Encode(nil, place, in); err != nil {
-			return nil, "", nil, Redaction{}, err
-		}
-		place.ContentType = contentType
-		if out, withheld, err = v.decode(codec, place, data); err != nil {
-			err = fmt.Errorf("cannot be read back: %w", err)
-		}
-		return data, contentType, out, withheld, err
-	}
-	var zero T
-	if m, ok := any(zero).(proto.Message); ok {
-		fresh := m.ProtoReflect().New().Interface()
-		data, contentType, withheld, err = echoer.Echo(nil, place, in, fresh)
-		return data, contentType, fresh, withheld, err
-	}
-	data, contentType, withheld, err = echoer.Echo(nil, place, in, &zero)
-	return data, contentType, zero, withheld, err
 }
 
 // whole is decode where all of the payload is needed.

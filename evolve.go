@@ -1,5 +1,7 @@
 package muster
 
+import "fmt"
+
 // Evolve sets the pure fold of one event into the state. fn may change the state in place and return it. It sees every event of the
 // journal again after a restart, so it must not fail on anything that was ever emitted.
 //
@@ -15,7 +17,7 @@ func Evolve[S, E any](a *Aggregate[S], t *EventType[E], fn func(state S, event E
 	if b.group.policy == KeepLatest {
 		fold = func(_, event any) any { return fn(b.zero().(S), event.(E)) }
 	}
-	e.event, e.travel, e.fold = valueOf[E]{}.decode, valueOf[E]{}.travel, fold
+	e.event, e.fold = valueOf[E]{}.decode, fold
 	b.evolve[t.name] = e
 }
 
@@ -54,39 +56,39 @@ func (b *Behaviour) evolves(g *Group, name string, missing, twice bool) bool {
 
 // evolver is what an event type does to a state.
 type evolver struct {
-	event    decoder
-	travel   traveller
+	event    decoder                                        // nil where nothing is folded
 	fold     func(state, event any) any                     // nil where only EvolveRedacted was called
 	redacted func(state, event any, withheld Redaction) any // nil: what is absent is folded as absent
 }
 
-// read decodes an event for the fold.
+// read decodes an event for the fold. That somebody else could read more of it is an error: the state would differ from owner to owner.
 func (e evolver) read(codec Codec, ev *Event) (any, Redaction, error) {
+	if e.event == nil {
+		return nil, Redaction{}, nil
+	}
 	place := eventPlace(ev)
 	v, r, err := e.event(codec, place, ev.Payload)
-	if err == nil {
-		err = seenByAll(r, place)
+	if err == nil && r.denied() {
+		err = withheld(r, place)
 	}
 	return v, r, err
 }
 
 // write encodes a value as the payload of an event, and gives what read will.
-func (e evolver) write(codec Codec, ev *Event, v any) (any, Redaction, error) {
-	place := eventPlace(ev)
-	data, contentType, travelled, r, err := e.travel(codec, place, v)
-	if err == nil {
-		err = seenByAll(r, place)
+func (e evolver) write(codec Codec, ev *Event, v any) (travelled any, r Redaction, err error) {
+	if echoer, does := codec.(Echoer); does && e.event != nil {
+		echo := &echoing{Echoer: echoer, value: v}
+		travelled, r, err = e.read(echo, ev)
+		ev.Payload, ev.ContentType = echo.data, echo.contentType
+		return travelled, r, err
 	}
-	ev.Payload, ev.ContentType = data, contentType
+	if ev.Payload, ev.ContentType, err = codec.Encode(nil, eventPlace(ev), v); err != nil {
+		return nil, Redaction{}, err
+	}
+	if travelled, r, err = e.read(codec, ev); err != nil {
+		err = fmt.Errorf("cannot be read back: %w", err)
+	}
 	return travelled, r, err
-}
-
-// seenByAll is an error where somebody else could read more of an event: the state would differ from owner to owner.
-func seenByAll(r Redaction, place Place) error {
-	if r.denied() {
-		return withheld(r, place)
-	}
-	return nil
 }
 
 // apply folds what read gave.
