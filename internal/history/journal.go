@@ -39,6 +39,17 @@ func Read(ctx context.Context, connection kafka.Config, group *muster.Group) (*J
 	return j, nil
 }
 
+// ByAggregate gives the events of each aggregate, in their order.
+func (j *Journal) ByAggregate() map[string][]muster.Event {
+	all := map[string][]muster.Event{}
+	for _, events := range j.Events {
+		for i := range events {
+			all[events[i].AggregateID] = append(all[events[i].AggregateID], events[i])
+		}
+	}
+	return all
+}
+
 // Len is the number of events.
 func (j *Journal) Len() int {
 	n := 0

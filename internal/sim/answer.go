@@ -50,12 +50,7 @@ func (w *world) withheld(o Operation, begun time.Time) bool {
 // judge holds what callers were shown against what was written, where it is known who was gone by then, and gives the queries as the journal of today
 // has to answer them.
 func (w *world) judge(r *history.Record) {
-	journal := map[string][]muster.Event{}
-	for _, events := range r.Journal.Events {
-		for i := range events {
-			journal[events[i].AggregateID] = append(journal[events[i].AggregateID], events[i])
-		}
-	}
+	journal := r.Journal.ByAggregate()
 	queries := map[string]*history.Query{}
 	for i := range r.Queries {
 		queries[r.Queries[i].ID] = &r.Queries[i]

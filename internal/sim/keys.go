@@ -31,12 +31,20 @@ func (w *world) seal(ctx context.Context, cfg *service.Config, p *process) (code
 		cfg.Privacy = sealing
 		return nil, keys.Close, nil
 	}
-	if codec, err = crypto.Open(ctx, *sealing); err != nil {
-		keys.Close()
+	if codec, release, err = openCodec(ctx, sealing, keys); err != nil {
 		return nil, nil, err
 	}
 	cfg.Codec, cfg.Erasure.Keys = codec, keys
 	cfg.Erasure.Ref = func(subject string) crypto.SubjectRef { return crypto.RefOf(subjectKey, tenant, subject) }
+	return codec, release, nil
+}
+
+// openCodec opens a codec on keys of its own. The function it gives lets go of both.
+func openCodec(ctx context.Context, sealing *crypto.Config, keys *service.Keys) (codec *crypto.Codec, release func(), err error) {
+	if codec, err = crypto.Open(ctx, *sealing); err != nil {
+		keys.Close()
+		return nil, nil, err
+	}
 	return codec, func() {
 		_ = codec.Close()
 		keys.Close()
@@ -57,14 +65,7 @@ func (w *world) reader(ctx context.Context) (codec *crypto.Codec, done func(), e
 	}
 	sealing := w.sealing(keys)
 	sealing.KeyTimeout, sealing.Grace = w.settings.Within, w.settings.Within // it is no part of what is tried: a busy machine is no reason to give up
-	if codec, err = crypto.Open(ctx, *sealing); err != nil {
-		keys.Close()
-		return nil, nil, err
-	}
-	return codec, func() {
-		_ = codec.Close()
-		keys.Close()
-	}, nil
+	return openCodec(ctx, sealing, keys)
 }
 
 // lookup bounds how long a key is asked for, and is how often erasures are looked for.

@@ -21,15 +21,14 @@ func (w *world) read(ctx context.Context, r *history.Record) error {
 	}
 	defer done()
 	begun := time.Now().Add(w.settings.slow(grace)) // it has no key to forget, so it is as sure of what is gone as others are then
-	byAggregate := map[string][]muster.Event{}
 	for _, events := range r.Journal.Events {
 		for i := range events {
 			if err := w.readEvent(codec, &events[i], begun); err != nil {
 				return fmt.Errorf("event at %v: %w", events[i].Position(), err)
 			}
-			byAggregate[events[i].AggregateID] = append(byAggregate[events[i].AggregateID], events[i])
 		}
 	}
+	byAggregate := r.Journal.ByAggregate()
 	for i := range r.Stored {
 		s := &r.Stored[i]
 		for j := range s.States {
