@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/projector"
 	"github.com/seed-3eec0498/muster/service"
@@ -98,6 +96,17 @@ func exportedOf(t *testing.T, s *running, id string) string {
 	return all
 }
 
+// verified gives the proof of an erasure that has looked into everything: rows that were read again are on hold while they are replaced.
+func verified(t *testing.T, s *running, id string) (proof service.Verification) {
+	t.Helper()
+	eventually(t, "everything can be looked into", func() bool {
+		var err error
+		proof, err = s.Privacy().VerifyErased(bounded(t), id)
+		return err == nil && len(proof.Unseen) == 0
+	})
+	return proof
+}
+
 // A field becomes personal when there are people already. What is old is read as it was by owner, view and export, what is new is sealed. An erasure takes
 // what is old out of states, snapshots and rows, and not out of the journal: who proves it is told so, and what to do.
 func TestFieldsMadePersonalLater(t *testing.T) {
@@ -137,20 +146,11 @@ func TestFieldsMadePersonalLater(t *testing.T) {
 		}
 		h.await(s, id)
 	}
-	verify := func(id string) (proof service.Verification) {
-		t.Helper()
-		eventually(t, "everything can be looked into", func() bool { // rows that were read again are on hold while they are replaced
-			var err error
-			proof, err = s.Privacy().VerifyErased(bounded(t), id)
-			return err == nil && len(proof.Unseen) == 0
-		})
-		return proof
-	}
 	gone := func() {
 		t.Helper()
 		for id, seats := range map[string]int{"anna": 1, "bert": 2, "dora": 4} {
 			after.want(t, s, id, guestAfter{Seats: seats})
-			proof := verify(id)
+			proof := verified(t, s, id)
 			if id == "dora" {
 				if !proof.Proven() || proof.Clear != 0 {
 					t.Errorf("of who was sealed from the beginning the proof is %+v", proof)
@@ -171,23 +171,15 @@ func TestFieldsMadePersonalLater(t *testing.T) {
 	gone()
 }
 
-// journalOf reads the values of the first n events of a journal, one behind the other.
+// journalOf reads the values of a journal with n events at least, one behind the other.
 func (h *erasureHouse) journalOf(g *muster.Group, n int) (all []byte) {
 	h.t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(h.brokers...), kgo.ConsumeTopics(g.JournalTopic("")), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	if err != nil {
-		h.t.Fatal(err)
+	records := committedRecords(h.t, h.brokers, g.JournalTopic(""))
+	if len(records) < n {
+		h.t.Fatalf("%d events are missing in the journal", n-len(records))
 	}
-	defer client.Close()
-	for ctx := bounded(h.t); n > 0; {
-		fetches := client.PollFetches(ctx)
-		if ctx.Err() != nil {
-			h.t.Fatalf("%d events are missing in the journal", n)
-		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			all = append(all, r.Value...)
-			n--
-		})
+	for _, r := range records {
+		all = append(all, r.Value...)
 	}
 	return all
 }
@@ -207,12 +199,7 @@ func TestVerifyErasedNamesWhatLiesInClear(t *testing.T) {
 	s.end()
 	after := newGuests[guestAfter](h)
 	s = h.start(dir, nil, after.owner(), after.view)
-	var proof service.Verification
-	eventually(t, "everything can be looked into", func() bool {
-		var err error
-		proof, err = s.Privacy().VerifyErased(bounded(t), "anna")
-		return err == nil && len(proof.Unseen) == 0
-	})
+	proof := verified(t, s, "anna")
 	if proof.Proven() || proof.Clear != 4 {
 		t.Errorf("the verification gives %+v", proof)
 	}

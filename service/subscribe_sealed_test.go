@@ -143,25 +143,22 @@ func (h *erasureHouse) in(t *testing.T) *erasureHouse {
 // forged writes an event of an aggregate to the journal again, with one bit of what is sealed in it changed, and gives its offset.
 func (h *erasureHouse) forged(id string) int64 {
 	h.t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(h.brokers...), kgo.ConsumeTopics(h.group.JournalTopic("")), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	var found *kgo.Record
+	for _, r := range committedRecords(h.t, h.brokers, h.group.JournalTopic("")) {
+		for _, header := range r.Headers {
+			if header.Key == "ce_subject" && string(header.Value) == id {
+				found = r
+			}
+		}
+	}
+	if found == nil {
+		h.t.Fatalf("no event of %s is in the journal", id)
+	}
+	client, err := kgo.NewClient(kgo.SeedBrokers(h.brokers...))
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	defer client.Close()
-	var found *kgo.Record
-	for ctx := bounded(h.t); found == nil; {
-		fetches := client.PollFetches(ctx)
-		if ctx.Err() != nil {
-			h.t.Fatalf("no event of %s is in the journal", id)
-		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			for _, header := range r.Headers {
-				if header.Key == "ce_subject" && string(header.Value) == id {
-					found = r
-				}
-			}
-		})
-	}
 	value := append([]byte(nil), found.Value...)
 	value[len(value)-1] ^= 1
 	done, err := client.ProduceSync(bounded(h.t), &kgo.Record{Topic: found.Topic, Key: found.Key, Value: value, Headers: found.Headers}).First()
