@@ -35,23 +35,34 @@ func newKey() (key []byte, id KeyID, err error) {
 }
 
 func keyID(key []byte) (KeyID, error) {
-	id, err := hkdf.Key(sha256.New, key, nil, infoID, len(KeyID{}))
-	if err != nil {
-		return KeyID{}, ErrKeyUnavailable
+	id, pseudorandom, err := derived(key)
+	clear(pseudorandom)
+	return id, err
+}
+
+// derived gives the id of a key, and that from which [newDEK] makes what it seals with.
+func derived(key []byte) (id KeyID, pseudorandom []byte, err error) {
+	if pseudorandom, err = hkdf.Extract(sha256.New, key, nil); err != nil {
+		return KeyID{}, nil, ErrKeyUnavailable
 	}
-	return KeyID(id), nil
+	expanded, err := hkdf.Expand(sha256.New, pseudorandom, infoID, len(KeyID{}))
+	if err != nil {
+		return KeyID{}, nil, ErrKeyUnavailable
+	}
+	return KeyID(expanded), pseudorandom, nil
 }
 
 // newDEK makes a key ready. [ErrTampered] when it is not the one that id commits to.
 func newDEK(id KeyID, key []byte) (*dek, error) {
-	is, err := keyID(key)
+	is, pseudorandom, err := derived(key)
 	if err != nil {
 		return nil, err
 	}
+	defer clear(pseudorandom)
 	if subtle.ConstantTimeCompare(is[:], id[:]) != 1 {
 		return nil, ErrTampered
 	}
-	secret, err := hkdf.Key(sha256.New, key, nil, infoSeal, keySize)
+	secret, err := hkdf.Expand(sha256.New, pseudorandom, infoSeal, keySize)
 	if err != nil {
 		return nil, ErrKeyUnavailable
 	}
