@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
+	"errors"
 	"runtime"
 	"slices"
 	"time"
@@ -69,12 +70,24 @@ func open(size int) func(context.Context, *cluster, sizes) (pass, error) {
 }
 
 func newSealer(ctx context.Context, size int) (*sealer, error) {
+	watched := make(chan struct{}, 1)
 	codec, err := crypto.Open(ctx, crypto.Config{
 		Keys: crypto.NewMemoryKeys(), KMS: crypto.NewMemoryKMS(), SubjectKey: make([]byte, 32), Inner: sameMemory{},
 		Types: []crypto.Declaration{crypto.Whole[muster.Raw](nil)},
+		Observe: crypto.Observe{Watch: func(bool, error) {
+			select {
+			case watched <- struct{}{}:
+			default:
+			}
+		}},
 	})
 	if err != nil {
 		return nil, err
+	}
+	select { // a key that was looked up before is trusted by the clock for a while, which is not the usual case
+	case <-watched:
+	case <-ctx.Done():
+		return nil, errors.Join(ctx.Err(), codec.Close())
 	}
 	block, err := aes.NewCipher(make([]byte, 32))
 	if err != nil {
