@@ -17,37 +17,16 @@ const idHeader = "ce_id"
 // ReadCommands tells where the command topic of a group has each id, up to its end at the time of the call.
 func ReadCommands(ctx context.Context, connection kafka.Config, group *muster.Group) (map[string][]muster.Position, error) {
 	topic := group.CommandTopic(connection.Prefix)
-	client, err := connection.Client(kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.KeepControlRecords())
-	if err != nil {
-		return nil, err
-	}
-	defer client.Close()
-	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topic)
-	if err != nil {
-		return nil, fmt.Errorf("dump of the commands: %w", err)
-	}
-	left := map[int32]int64{}
-	ends.Each(func(o kadm.ListedOffset) {
-		if o.Offset > 0 {
-			left[o.Partition] = o.Offset
+	found := map[string][]muster.Position{}
+	err := Records(ctx, connection, []string{topic}, func(r *kgo.Record) {
+		for _, h := range r.Headers {
+			if h.Key == idHeader {
+				found[string(h.Value)] = append(found[string(h.Value)], muster.Position{Topic: topic, Partition: r.Partition, Offset: r.Offset})
+			}
 		}
 	})
-	found := map[string][]muster.Position{}
-	for len(left) > 0 {
-		fetches := client.PollFetches(ctx)
-		if err := fetches.Err0(); err != nil {
-			return nil, fmt.Errorf("dump of the commands: %w", err)
-		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			if r.Offset+1 >= left[r.Partition] {
-				delete(left, r.Partition)
-			}
-			for _, h := range r.Headers {
-				if h.Key == idHeader {
-					found[string(h.Value)] = append(found[string(h.Value)], muster.Position{Topic: topic, Partition: r.Partition, Offset: r.Offset})
-				}
-			}
-		})
+	if err != nil {
+		return nil, fmt.Errorf("dump of the commands: %w", err)
 	}
 	return found, nil
 }

@@ -8,10 +8,10 @@ import (
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/seed-3eec0498/muster/internal/history"
+	"github.com/seed-3eec0498/muster/kafka"
 )
 
 // logs keeps what all processes log.
@@ -67,53 +67,24 @@ func (w *world) places(ctx context.Context) (all []history.Place, err error) {
 
 // topics gives all records of all topics, a place for each topic.
 func (w *world) topics(ctx context.Context) (all []history.Place, err error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(w.brokers...))
-	if err != nil {
-		return nil, err
-	}
-	defer client.Close()
-	ends, err := kadm.NewClient(client).ListEndOffsets(ctx)
-	if err != nil {
-		return nil, err
-	}
-	left, from, texts := map[string]map[int32]int64{}, map[string]map[int32]kgo.Offset{}, map[string]*bytes.Buffer{}
-	ends.Each(func(o kadm.ListedOffset) {
-		if o.Err == nil && o.Offset > 0 {
-			if left[o.Topic] == nil {
-				left[o.Topic], from[o.Topic], texts[o.Topic] = map[int32]int64{}, map[int32]kgo.Offset{}, &bytes.Buffer{}
-			}
-			left[o.Topic][o.Partition], from[o.Topic][o.Partition] = o.Offset, kgo.NewOffset().AtStart()
+	texts := map[string]*bytes.Buffer{}
+	err = history.Records(ctx, kafka.Config{Brokers: w.brokers}, nil, func(r *kgo.Record) {
+		text := texts[r.Topic]
+		if text == nil {
+			text = &bytes.Buffer{}
+			texts[r.Topic] = text
+		}
+		text.Write(r.Key)
+		text.Write(r.Value)
+		for _, h := range r.Headers {
+			text.WriteString(h.Key)
+			text.Write(h.Value)
 		}
 	})
-	reader, err := kgo.NewClient(kgo.SeedBrokers(w.brokers...), kgo.ConsumePartitions(from), kgo.KeepControlRecords())
-	if err != nil {
-		return nil, err
-	}
-	defer reader.Close()
-	for len(left) > 0 {
-		fetches := reader.PollFetches(ctx)
-		if err := fetches.Err0(); err != nil {
-			return nil, err
-		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			text := texts[r.Topic]
-			text.Write(r.Key)
-			text.Write(r.Value)
-			for _, h := range r.Headers {
-				text.WriteString(h.Key)
-				text.Write(h.Value)
-			}
-			if r.Offset+1 >= left[r.Topic][r.Partition] {
-				if delete(left[r.Topic], r.Partition); len(left[r.Topic]) == 0 {
-					delete(left, r.Topic)
-				}
-			}
-		})
-	}
 	for topic, text := range texts {
 		all = append(all, content("topic "+topic, text.Bytes()))
 	}
-	return all, nil
+	return all, err
 }
 
 // files gives everything beneath a directory.
