@@ -43,18 +43,8 @@ func (o *owner) erase(ctx context.Context, p int32, erasures []crypto.Erasure, f
 	if o.board.state(o.group.Name(), p) != Serving { // looked at behind the count: a recovery that begins from here on counts one more
 		return errEraseBusy
 	}
-	done, err := o.states.Erased(p)
-	if err != nil {
+	if err := e.owe(erasures, forget); err != nil || len(e.ids) == 0 {
 		return err
-	}
-	for i := range erasures {
-		if _, is := slices.BinarySearch(done, erasures[i].ID); !is {
-			e.subjects, e.ids = append(e.subjects, erasures[i].Subject), append(e.ids, erasures[i].ID)
-			forget(erasures[i].Subject)
-		}
-	}
-	if len(e.ids) == 0 {
-		return nil
 	}
 	if err := e.run(ctx); err != nil {
 		return err
@@ -64,6 +54,26 @@ func (o *owner) erase(ctx context.Context, p int32, erasures []crypto.Erasure, f
 		return err
 	}
 	o.cfg.failpoint("erasing-marked")
+	return nil
+}
+
+// owe takes those of the erasures that are not noted with the rows.
+func (e *erasing) owe(erasures []crypto.Erasure, forget func(crypto.SubjectRef)) error {
+	done, err := e.o.states.Erased(e.partition)
+	if err != nil {
+		return err
+	}
+	for i := range erasures {
+		one := &erasures[i]
+		if _, is := slices.BinarySearch(done, one.ID); is {
+			continue
+		}
+		e.subjects, e.ids = append(e.subjects, one.Subject), append(e.ids, one.ID)
+		if !one.Reinstated {
+			e.gone = append(e.gone, one.Subject)
+		}
+		forget(one.Subject)
+	}
 	return nil
 }
 
@@ -84,7 +94,8 @@ type erasing struct {
 	tenure    *tenure
 	partition int32
 	subjects  []crypto.SubjectRef
-	ids       []string // of the erasures
+	gone      []crypto.SubjectRef // those of them who have not come back
+	ids       []string            // of the erasures
 	found     map[string]bool
 	refolding *muster.Refolding
 	next      int64 // of the journal
@@ -180,6 +191,12 @@ func (e *erasing) replace(ctx context.Context) (states []muster.StoredState, err
 	if _, fresh, err := e.find(ctx); err != nil || fresh {
 		return nil, errors.Join(err, errEraseBusy) // decided just before the keys were gone; once more with it
 	}
+	return e.put(ctx)
+}
+
+// put replaces the rows by what was folded. Nobody has the partition in hand.
+func (e *erasing) put(ctx context.Context) (states []muster.StoredState, err error) {
+	o, p := e.o, e.partition
 	if states, err = e.refolding.States(); err != nil {
 		return nil, err
 	}
@@ -202,7 +219,7 @@ func (e *erasing) closed(states []muster.StoredState) error {
 	}
 	for i := range states {
 		for _, ref := range attributor.Subjects(nil, states[i].Data) {
-			if slices.Contains(e.subjects, ref) {
+			if slices.Contains(e.gone, ref) {
 				return fmt.Errorf("%s[%d]: %w; is it one over the key store of Config.Erasure?", e.o.group.Name(), e.partition, errStillOpen)
 			}
 		}

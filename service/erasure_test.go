@@ -77,36 +77,6 @@ func TestErasureWaitsForWhoIsAway(t *testing.T) {
 	h.wantErased(second, view, "anna", "bert")
 }
 
-// Rows of an older copy of the state are redacted, too, although the partition was acknowledged by another instance.
-func TestErasureReachesOlderRows(t *testing.T) {
-	h, old := newErasureHouse(t), t.TempDir()
-	first := h.start(old, nil, h.owner())
-	h.signsUp(first, "anna", "Anna")
-	h.signsUp(first, "bert", "Bert")
-	first.end()
-	second := h.start(t.TempDir(), nil, h.owner())
-	if _, err := second.Privacy().Erase(t.Context(), "anna", "gdpr-17", "desk"); err != nil {
-		t.Fatal(err)
-	}
-	h.await(second, "anna")
-	h.wantErased(second, nil, "anna", "bert")
-	second.end()
-	replaced := make(chan struct{}, 10)
-	third := h.start(old, func(name string) {
-		if name == "erasing-marked" {
-			replaced <- struct{}{}
-		}
-	}, h.owner())
-	for range 2 { // partitions
-		select {
-		case <-replaced:
-		case <-time.After(30 * time.Second):
-			t.Fatal("the older rows are left as they were")
-		}
-	}
-	h.wantErased(third, nil, "anna", "bert")
-}
-
 // A reinstated person, and the aggregate whose id is used again, have new data under a new key, and the old stays gone: also for who recovers with
 // an empty disk.
 func TestReinstatedAfterAnErasure(t *testing.T) {

@@ -36,6 +36,7 @@ type owner struct {
 	pulses         []pulse    // by lane
 	topicID        [16]byte   // of the journal
 	snapshots      *snapshots // of the partitions that are served here
+	privacy        *Privacy   // nil where nobody is erased
 
 	mu       sync.Mutex         // guards tenure, hands and keyWaits
 	tenure   map[int32]*tenure  // partitions assigned to this instance; the keeper adds and removes

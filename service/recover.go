@@ -11,7 +11,7 @@ import (
 	"github.com/seed-3eec0498/muster/journal"
 )
 
-// recover brings the state of a partition up to the journal's high watermark and serves it. It tries again until that works, the
+// recover brings the state of a partition up to the journal's high watermark, and to the erasures that are over, and serves it. It tries again until that works, the
 // partition is released, or the journal holds something that cannot be folded: then the partition stops, visibly.
 //
 // The order matters. The assignment is told only after the group coordinator has answered the offset fetch, which waits for pending
@@ -21,7 +21,10 @@ import (
 func (o *owner) recover(t *tenure, p int32) {
 	ctx, began, again := t.ctx, time.Now(), pause{}
 	for ctx.Err() == nil {
-		err := o.replay(ctx, p)
+		older, err := o.replay(ctx, p)
+		if err == nil {
+			err = o.redactOlder(ctx, p, older)
+		}
 		if err == nil {
 			o.board.set(o.group.Name(), p, Serving, "", nil)
 			o.takeovers.serves(p, o.clock.Now())

@@ -216,7 +216,7 @@ func (s *Service) openOwner(ctx context.Context, b *muster.Behaviour, ids kafka.
 		return nil, err
 	}
 	o := &owner{
-		cfg: s.cfg, group: g, behaviour: b, log: s.log, metrics: s.metrics, clock: s.clock, states: states, replies: s.sender, board: s.board,
+		cfg: s.cfg, group: g, behaviour: b, log: s.log, metrics: s.metrics, clock: s.clock, states: states, replies: s.sender, board: s.board, privacy: s.privacy,
 		tenure: map[int32]*tenure{}, hands: map[int]*hand{}, failed: make(chan error, 1), idle: make(chan struct{}),
 		limit: make(chan struct{}, recoveries), topicID: ids[g.JournalTopic(s.cfg.Prefix)], pulses: make([]pulse, s.cfg.lanes()), handling: handlingOf(b, s.cfg),
 	}

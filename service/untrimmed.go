@@ -12,26 +12,26 @@ import (
 // errTrimmedWithoutBase: the journal does not have the events before one that is there, they were trimmed, and the snapshots do not make up for it.
 var errTrimmedWithoutBase = errors.New("the journal is trimmed, and there is no snapshot of what came before")
 
-// replay does one attempt of recover. A store that is behind what was trimmed meets a gap: it is given up for the snapshots, which are
-// at least as far.
-func (o *owner) replay(ctx context.Context, p int32) error {
+// replay does one attempt of recover, and tells whether rows that were there before are a part of what came of it. A store that is behind what was
+// trimmed meets a gap: it is given up for the snapshots, which are at least as far.
+func (o *owner) replay(ctx context.Context, p int32) (older bool, err error) {
 	end, based, err := o.replayTo(ctx, p)
 	gap, err := o.trimmed(ctx, p, end, err)
 	if gap == nil {
-		return err
+		return !based, err
 	}
 	if !based {
 		o.processor.Drop(p)
 		o.rebuild(p, "trimmed", fmt.Errorf("the journal was trimmed up to offset %d, the store is behind that", gap.mark.Before))
 		if _, err = o.reset(p, "trimmed"); err != nil {
-			return err
+			return false, err
 		}
 		end, _, err = o.replayTo(ctx, p)
 		if gap, err = o.trimmed(ctx, p, end, err); gap == nil {
-			return err
+			return false, err
 		}
 	}
-	return fmt.Errorf("%v: %w: events before offset %d were removed at %v; what stands for them was in %s[%d] before offset %d; "+
+	return false, fmt.Errorf("%v: %w: events before offset %d were removed at %v; what stands for them was in %s[%d] before offset %d; "+
 		"restore that topic and the journal as of one moment and with their offsets, or start an instance whose data directory is not behind, then restart",
 		gap.at, errTrimmedWithoutBase, gap.mark.Before, gap.mark.Time, o.group.SnapshotTopic(o.cfg.Prefix), p, gap.mark.Snapshots)
 }
