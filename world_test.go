@@ -242,7 +242,7 @@ func decoded(t testing.TB, o *muster.Outcome) account {
 // within runs fn on a goroutine of its own and fails the test when it does not end: a hang must not look like a slow test.
 func within(t *testing.T, what string, fn func()) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	done := make(chan struct{})
 	go func() {

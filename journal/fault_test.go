@@ -115,7 +115,7 @@ func TestDiskFullForAWhile(t *testing.T) {
 		t.Fatal("being short of room is no failure")
 	}
 	fault.on.Store(false)
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(90 * time.Second)
 	for errors.Is(err, journal.ErrFull) && time.Now().Before(deadline) {
 		err = g.Store(t.Context(), []muster.Changes{heavy(0, stored+1)})
 	}

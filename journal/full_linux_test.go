@@ -63,7 +63,7 @@ func TestFileSystemFull(t *testing.T) {
 				at, _ := g.Checkpoint(0)
 				n = int(at.Next)
 			}
-			deadline := time.Now().Add(20 * time.Second)
+			deadline := time.Now().Add(90 * time.Second)
 			for err = journal.ErrFull; errors.Is(err, journal.ErrFull) && time.Now().Before(deadline); {
 				err = g.Store(t.Context(), []muster.Changes{wide(n)})
 			}

@@ -60,5 +60,5 @@ func settings(ctx context.Context, t testing.TB, adm *kadm.Client, topic string)
 
 // contextOfCleanup serves cleanups, which run when the test's own context is over.
 func contextOfCleanup(t testing.TB) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(t.Context()), 10*time.Second)
+	return context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 }

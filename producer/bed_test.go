@@ -190,7 +190,7 @@ func (b *bed) readTo(topic string, left map[int32]int64) []*kgo.Record {
 		b.t.Fatal(err)
 	}
 	defer reader.Close()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), 90*time.Second)
 	defer cancel()
 	var out []*kgo.Record
 	for len(left) > 0 {
@@ -260,7 +260,7 @@ func (b *bed) join(instance string) {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(member.Close)
-	ctx, cancel := context.WithTimeout(b.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), 90*time.Second)
 	defer cancel()
 	if _, err := b.cluster.WaitGroupStable(ctx, consumerGroup, 1); err != nil {
 		b.t.Fatal(err)

@@ -66,7 +66,7 @@ func newBlackout(t *testing.T) *blackout {
 // told waits until a broker's metadata of the group's topics is as expected.
 func (b *blackout) told(broker int32, expected func(kmsg.MetadataResponseTopic) bool) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), 90*time.Second)
 	defer cancel()
 	for {
 		req := kmsg.NewPtrMetadataRequest()
@@ -97,7 +97,7 @@ func (b *blackout) leads(yes bool) func(kmsg.MetadataResponseTopic) bool {
 // coordinator waits for a coordinator to be known.
 func (b *bed) coordinator(find func(context.Context, ...string) kadm.FindCoordinatorResponses, name string) int32 {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), 90*time.Second)
 	defer cancel()
 	for {
 		found := find(ctx, name)[name]
@@ -182,7 +182,7 @@ func (b *blackout) begin(id string, partition int32) *kgo.Client {
 // initialise takes an id as any Kafka client does.
 func (b *blackout) initialise(id string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), 90*time.Second)
 	defer cancel()
 	client, err := kgo.NewClient(kgo.SeedBrokers(b.addresses...), kgo.TransactionalID(id))
 	if err != nil {
@@ -211,7 +211,7 @@ func (b *blackout) dark() {
 // light brings the broker back and waits until all brokers know that it leads again.
 func (b *blackout) light() {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), 90*time.Second)
 	defer cancel()
 	if err := b.cluster.Broker(b.broker).Restart(ctx); err != nil {
 		b.t.Fatal(err)
@@ -228,7 +228,7 @@ const none = 0
 // command, or as many as said.
 func (b *blackout) visible(t *testing.T, command string, partition int32, count ...int) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); b.stuck(partition) || b.pending(partition); {
+	for deadline := time.Now().Add(90 * time.Second); b.stuck(partition) || b.pending(partition); {
 		if time.Now().After(deadline) {
 			t.Fatalf("partition %d is not read to its end, or its offset is pending", partition)
 		}

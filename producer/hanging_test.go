@@ -146,7 +146,7 @@ func (f *findings) add(h producer.Hanging) {
 // await waits until an outcome was told of a partition.
 func (f *findings) await(t *testing.T, topic string, partition int32, outcome string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	for {
 		f.mu.Lock()

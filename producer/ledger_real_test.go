@@ -16,7 +16,7 @@ import (
 // known waits until every broker knows a topic.
 func (b *blackout) known(topic string) {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), 90*time.Second)
 	defer cancel()
 	for broker := range b.cluster.Brokers() {
 		for {

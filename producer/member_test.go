@@ -21,7 +21,7 @@ func TestFormerMemberIsFenced(t *testing.T) {
 	want(t, lane.Commit(t.Context(), &muster.Decision{Offsets: []muster.Progress{{Partition: 2, Next: 6}}}), muster.ErrFenced)
 	b.claims.claim.Generation--
 
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	if err := b.evict(ctx, "one"); err != nil {
 		t.Fatal(err)

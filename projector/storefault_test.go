@@ -148,7 +148,7 @@ func TestStoreFullForAWhile(t *testing.T) {
 		t.Fatalf("%d rows are there, %d were committed", rows, n)
 	}
 	fault.on.Store(false)
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(90 * time.Second)
 	for errors.Is(err, projector.ErrFull) && time.Now().Before(deadline) {
 		err = ballast(t, h, v, n)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/crypto"
@@ -28,7 +27,7 @@ func TestNoRightToTheKeys(t *testing.T) {
 	brokers := kafkatest.Embedded(t, embedded.Config{}).Brokers()
 	name := kafkatest.UniqueName(t, "club")
 	owner := start(t, service.Config{Name: name, Brokers: brokers, DataDir: t.TempDir(), Privacy: privacy}, c.owner())
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if _, err := c.join.Call(ctx, owner.Client(), "m-1", joinIn{Name: "Ada", Plan: "gold"}); err != nil {
 		t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/internal/kafkatest"
@@ -49,7 +48,7 @@ func TestMiddlewareOfAService(t *testing.T) {
 	owner := st.owner(nil)
 	owner.Use(c.around("inner"))
 	s := start(t, cfg, owner)
-	ctx := st.within(30 * time.Second)
+	ctx := st.within()
 	if _, err := st.deposit.Call(ctx, s.Client(), "acc-1", deposit{Amount: 1}, muster.CommandID("call")); err != nil {
 		t.Error(err)
 	}
@@ -178,7 +177,7 @@ func traceThrough(t *testing.T, brokers []string) {
 	cfg.Tracer = &trace
 	s := start(t, cfg, st.owner(nil), serve)
 	do := muster.NewCommand[ask, muster.Raw](desk, "desk.Serve")
-	if _, err := do.Call(st.within(20*time.Second), s.Client(), "guest-1", ask{}); err != nil {
+	if _, err := do.Call(st.within(), s.Client(), "guest-1", ask{}); err != nil {
 		t.Fatal(err)
 	}
 	var chain []*oneSpan
@@ -210,7 +209,7 @@ func traceThrough(t *testing.T, brokers []string) {
 	for _, stage := range []muster.Stage{muster.StageCommit, muster.StageStore, muster.StageReply} {
 		st.until(fmt.Sprintf("%s of the batch of the call", stage), func() bool { return trace.find(stage, desk.Name(), "", call.id) != nil })
 	}
-	for e, err := range s.History(st.within(20*time.Second), st.group, "acc-1") {
+	for e, err := range s.History(st.within(), st.group, "acc-1") {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,7 +14,7 @@ func TestAwait(t *testing.T) {
 	st := newStage(t, anyBrokers(t), 3)
 	owner := st.open()
 	caller := start(t, callerOf(st))
-	ctx := st.within(30 * time.Second)
+	ctx := st.within()
 
 	end, err := caller.JournalEnd(ctx, st.group)
 	if err != nil || len(end) != 3 {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/seed-3eec0498/muster"
 )
@@ -28,7 +27,7 @@ func TestKillWhileCommandsWait(t *testing.T) {
 func killedWaiting(t *testing.T, brokers []string, point string, elsewhere bool) {
 	r := newRun(t, brokers, 1, 1)
 	cfg := childConfig{
-		Group: r.group.Name(), Partitions: 1, Brokers: brokers, Dir: t.TempDir(), Instance: "one", TransactionTimeout: time.Minute,
+		Group: r.group.Name(), Partitions: 1, Brokers: brokers, Dir: t.TempDir(), Instance: "one", TransactionTimeout: unending,
 		Closed: true, Point: point, Hit: 12,
 	}
 	owner := launch(t, cfg)

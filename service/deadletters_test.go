@@ -32,7 +32,7 @@ func (st *stage) fussy(mended *atomic.Bool) *muster.Aggregate[*account] {
 // poisoned asks for a deposit that becomes a dead letter.
 func (st *stage) poisoned(s *running, account, id string, amount int64, opts ...muster.CallOption) {
 	st.t.Helper()
-	_, err := st.deposit.Call(st.within(20*time.Second), s.Client(), account, deposit{Amount: amount}, append(opts, muster.CommandID(id))...)
+	_, err := st.deposit.Call(st.within(), s.Client(), account, deposit{Amount: amount}, append(opts, muster.CommandID(id))...)
 	if muster.ReasonOf(err) != muster.ReasonPanic {
 		st.t.Fatalf("%s: %v; want a panic", id, err)
 	}
@@ -53,7 +53,7 @@ func lettersOf(t *testing.T, d *service.DeadLetters, filter service.LetterFilter
 
 func (st *stage) wantBalance(s *running, id string, want int64) {
 	st.t.Helper()
-	got, err := st.balance.Call(st.within(20*time.Second), s.Client(), id, ask{})
+	got, err := st.balance.Call(st.within(), s.Client(), id, ask{})
 	if err != nil || got.Balance != want {
 		st.t.Errorf("balance of %s: %+v, %v; want %d", id, got, err, want)
 	}
@@ -62,7 +62,7 @@ func (st *stage) wantBalance(s *running, id string, want int64) {
 // order gives the command ids of an aggregate's events.
 func (st *stage) order(s *running, id string) (ids []string) {
 	st.t.Helper()
-	for e, err := range s.History(st.within(20*time.Second), st.group, id) {
+	for e, err := range s.History(st.within(), st.group, id) {
 		if err != nil {
 			st.t.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func TestReplayAfterAFix(t *testing.T) {
 	st.until("the letters are listed", func() bool { return len(lettersOf(t, letters, service.LetterFilter{})) == 8 })
 
 	// without a fix each aggregate's first letter fails again, the others wait behind it
-	report, err := letters.Replay(st.within(time.Minute), service.LetterFilter{AggregateID: "acc-2"}, service.ReplayOptions{})
+	report, err := letters.Replay(st.within(), service.LetterFilter{AggregateID: "acc-2"}, service.ReplayOptions{})
 	if err != nil || report[service.ReplayFailed] != 1 || report[service.ReplayHeld] != 3 {
 		t.Errorf("before the fix: %v, %v; want one that failed and three that are held", report, err)
 	}
@@ -101,7 +101,7 @@ func TestReplayAfterAFix(t *testing.T) {
 
 	mended.Store(true)
 	var steps []string
-	report, err = letters.Replay(st.within(time.Minute), service.LetterFilter{}, service.ReplayOptions{Each: func(r service.ReplayResult) {
+	report, err = letters.Replay(st.within(), service.LetterFilter{}, service.ReplayOptions{Each: func(r service.ReplayResult) {
 		if r.Err != nil || r.Outcome == nil || r.Outcome.Code != muster.OK {
 			t.Errorf("%s: %+v", r.Letter.Command.ID, r)
 		}
@@ -116,7 +116,7 @@ func TestReplayAfterAFix(t *testing.T) {
 	st.wantBalance(first, "acc-1", 1+101+102+103+104)
 	st.wantBalance(first, "acc-2", 800)
 
-	again, err := first.DeadLetters(st.group).Replay(st.within(time.Minute), service.LetterFilter{}, service.ReplayOptions{})
+	again, err := first.DeadLetters(st.group).Replay(st.within(), service.LetterFilter{}, service.ReplayOptions{})
 	if err != nil || len(again) != 0 {
 		t.Errorf("once more: %v, %v; want nothing to do", again, err)
 	}
@@ -159,7 +159,7 @@ func TestReplayCutShort(t *testing.T) {
 	}
 	st.wantBalance(owner, "acc-1", 150)
 	repeated := 0
-	report, err = desk.DeadLetters(st.group).Replay(st.within(time.Minute), service.LetterFilter{}, service.ReplayOptions{Each: func(r service.ReplayResult) {
+	report, err = desk.DeadLetters(st.group).Replay(st.within(), service.LetterFilter{}, service.ReplayOptions{Each: func(r service.ReplayResult) {
 		if r.Outcome.Repeated {
 			repeated++
 		}
@@ -187,7 +187,7 @@ func TestReplayChecksFirst(t *testing.T) {
 	st.until("the letters are listed", func() bool { return len(lettersOf(t, letters, service.LetterFilter{})) == 5 })
 	mended.Store(true)
 	got := map[string]service.ReplayResult{}
-	_, err := letters.Replay(st.within(time.Minute), service.LetterFilter{}, service.ReplayOptions{Each: func(r service.ReplayResult) { got[r.Letter.Command.ID] = r }})
+	_, err := letters.Replay(st.within(), service.LetterFilter{}, service.ReplayOptions{Each: func(r service.ReplayResult) { got[r.Letter.Command.ID] = r }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,12 +217,12 @@ func TestReplayChecksFirst(t *testing.T) {
 	if err := letters.DropAt(t.Context(), garbled.At, "again"); muster.CodeOf(err) != muster.FailedPrecondition {
 		t.Errorf("dropped twice: %v", err)
 	}
-	report, err := letters.Replay(st.within(time.Minute), service.LetterFilter{AggregateID: "acc-1"}, service.ReplayOptions{})
+	report, err := letters.Replay(st.within(), service.LetterFilter{AggregateID: "acc-1"}, service.ReplayOptions{})
 	if err != nil || report[service.ReplayDone] != 1 {
 		t.Errorf("behind the dropped one: %v, %v", report, err)
 	}
 	// unchecked: the owner refuses it again, and says so with a newer letter
-	report, err = letters.Replay(st.within(time.Minute), service.LetterFilter{Type: "bank.FromTheFuture"}, service.ReplayOptions{Unchecked: true})
+	report, err = letters.Replay(st.within(), service.LetterFilter{Type: "bank.FromTheFuture"}, service.ReplayOptions{Unchecked: true})
 	if err != nil || report[service.ReplayFailed] != 1 {
 		t.Errorf("unchecked: %v, %v", report, err)
 	}
@@ -279,7 +279,7 @@ func TestDeadLettersListed(t *testing.T) {
 			t.Errorf("%s: %v; want %d letters", name, got, c.want)
 		}
 	}
-	n, err := letters.Drop(st.within(time.Minute), service.LetterFilter{AggregateID: "acc-1"}, "a test's")
+	n, err := letters.Drop(st.within(), service.LetterFilter{AggregateID: "acc-1"}, "a test's")
 	if err != nil || n != 3 {
 		t.Errorf("dropped %d, %v; want 3", n, err)
 	}

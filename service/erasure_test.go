@@ -15,7 +15,7 @@ import (
 
 func (h *erasureHouse) await(s *running, subject string) crypto.Erasure {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(h.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(h.t.Context(), patience)
 	defer cancel()
 	e, err := s.Privacy().Await(ctx, subject, crypto.ErasurePurged)
 	if err != nil {
@@ -45,7 +45,7 @@ func TestErasureSurvivesAKillAtEachStep(t *testing.T) {
 			go func() { _, _ = first.Privacy().Erase(t.Context(), "anna", "gdpr-17", "desk") }()
 			select {
 			case <-hit:
-			case <-time.After(30 * time.Second):
+			case <-time.After(patience):
 				t.Fatal("it was never reached")
 			}
 			first.end()

@@ -32,7 +32,7 @@ func TestFaultLostAnswers(t *testing.T) {
 				}
 				for n, began := 0, time.Now(); n == 0 || !enough(began); n++ {
 					st.deposits(fmt.Sprint("load-", n), 12, 4, 4, s)
-					if _, err := st.balance.Call(st.within(20*time.Second), s.Client(), "acc-1", ask{}); err != nil {
+					if _, err := st.balance.Call(st.within(), s.Client(), "acc-1", ask{}); err != nil {
 						t.Errorf("query: %v", err)
 					}
 				}

@@ -110,7 +110,7 @@ func (c storm) rage(t *testing.T) {
 	}
 	for n := 0; n == 0 || !enough(); n++ {
 		st.deposits(fmt.Sprint("storm-", n), 12, 4, 4, s)
-		if _, err := st.balance.Call(st.within(20*time.Second), s.Client(), "acc-1", ask{}); err != nil {
+		if _, err := st.balance.Call(st.within(), s.Client(), "acc-1", ask{}); err != nil {
 			t.Errorf("query in the storm: %v", err)
 		}
 	}

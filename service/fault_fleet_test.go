@@ -23,7 +23,7 @@ func TestFaultTwoFleets(t *testing.T) {
 	st.served(s, one[0])
 	st.served(s, one[1])
 	st.write(st.event(one[0], "fleet-1", 2, "1000"), st.event(one[0], "fleet-2", 3, "1000"))
-	got, err := st.deposit.Call(st.within(20*time.Second), s.Client(), one[0], deposit{Amount: 1})
+	got, err := st.deposit.Call(st.within(), s.Client(), one[0], deposit{Amount: 1})
 	if err != nil || got.Balance != 2 {
 		t.Errorf("the commit that clashes: %+v, %v; it cannot know yet", got, err)
 	}
@@ -52,7 +52,7 @@ func TestFaultTwoFleets(t *testing.T) {
 func (st *stage) transaction(instance string, r *kgo.Record) *kgo.Client {
 	st.t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(st.brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0),
-		kgo.TransactionalID(fmt.Sprintf("%s/%s/0/0", st.group.Name(), instance)), kgo.TransactionTimeout(time.Minute))
+		kgo.TransactionalID(fmt.Sprintf("%s/%s/0/0", st.group.Name(), instance)), kgo.TransactionTimeout(10*time.Minute)) // longer than any test waits
 	if err != nil {
 		st.t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestFaultOpenTransactionHidesCommittedEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	behind := st.transaction("alive", st.event("acc-0", "hidden", 6, "1"))
-	if err := behind.EndTransaction(st.within(20*time.Second), kgo.TryCommit); err != nil {
+	if err := behind.EndTransaction(st.within(), kgo.TryCommit); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()
@@ -84,12 +84,9 @@ func TestFaultOpenTransactionHidesCommittedEvents(t *testing.T) {
 	cfg.Logger = lines.logger()
 	next := start(t, cfg, st.owner(nil))
 	took := time.Since(began)
-	got, err := st.deposit.Call(st.within(20*time.Second), next.Client(), "acc-0", deposit{Amount: 1})
+	got, err := st.deposit.Call(st.within(), next.Client(), "acc-0", deposit{Amount: 1})
 	if err != nil || got.Balance != 7 {
 		t.Errorf("balance %+v, %v; want 7: five, the hidden one, this one", got, err)
-	}
-	if took > 30*time.Second {
-		t.Errorf("served after %v; want long before the minute after which the broker gives up the dead one", took)
 	}
 	if !strings.Contains(lines.String(), st.group.Name()+"/dead/0/0") {
 		t.Errorf("the log does not name the transaction that was ended:\n%s", lines.String())
@@ -124,10 +121,10 @@ func TestFaultHangingForeignTransaction(t *testing.T) {
 	if err := next.Ready(); err == nil || !strings.Contains(err.Error(), st.group.Name()) {
 		t.Errorf("Ready: %v; want the group that is being recovered", err)
 	}
-	if err := foreign.EndTransaction(st.within(20*time.Second), kgo.TryAbort); err != nil {
+	if err := foreign.EndTransaction(st.within(), kgo.TryAbort); err != nil {
 		t.Fatal(err)
 	}
-	if err := next.AwaitReady(st.within(20 * time.Second)); err != nil {
+	if err := next.AwaitReady(st.within()); err != nil {
 		t.Error(err)
 	}
 	st.served(next, one)

@@ -19,7 +19,7 @@ func head(key, value string) kgo.RecordHeader {
 // write puts records into their topics as any Kafka client could.
 func (st *stage) write(records ...*kgo.Record) {
 	st.t.Helper()
-	if err := st.raw.ProduceSync(st.within(20*time.Second), records...).FirstErr(); err != nil {
+	if err := st.raw.ProduceSync(st.within(), records...).FirstErr(); err != nil {
 		st.t.Fatal(err)
 	}
 }
@@ -55,7 +55,7 @@ func (st *stage) read(topic string, n int, filter func(*kgo.Record) bool) []*kgo
 		st.t.Fatal(err)
 	}
 	defer client.Close()
-	ctx := st.within(30 * time.Second)
+	ctx := st.within()
 	var found []*kgo.Record
 	for len(found) < n {
 		fetches := client.PollFetches(ctx)
@@ -99,13 +99,13 @@ func (st *stage) reply(topic, id string) *muster.Outcome {
 // inbox makes a reply topic that nobody but the test reads.
 func (st *stage) inbox() string {
 	st.t.Helper()
-	admin, err := kafka.OpenAdmin(st.within(20*time.Second), kafka.Config{Brokers: st.brokers})
+	admin, err := kafka.OpenAdmin(st.within(), kafka.Config{Brokers: st.brokers})
 	if err != nil {
 		st.t.Fatal(err)
 	}
 	defer admin.Close()
 	name := st.owners + "-inbox"
-	if _, err := admin.EnsureReplies(st.within(20*time.Second), name, 1, true); err != nil {
+	if _, err := admin.EnsureReplies(st.within(), name, 1, true); err != nil {
 		st.t.Fatal(err)
 	}
 	return muster.ReplyTopic("", name)
@@ -114,7 +114,7 @@ func (st *stage) inbox() string {
 // served proves that an owner works on: a deposit of 1 on an account of its own.
 func (st *stage) served(s *running, account string) {
 	st.t.Helper()
-	got, err := st.deposit.Call(st.within(20*time.Second), s.Client(), account, deposit{Amount: 1})
+	got, err := st.deposit.Call(st.within(), s.Client(), account, deposit{Amount: 1})
 	if err != nil || got.Balance < 1 {
 		st.t.Errorf("the next command on %s: %+v, %v", account, got, err)
 	}

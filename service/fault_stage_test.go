@@ -47,7 +47,7 @@ func newStage(t *testing.T, brokers []string, partitions int) *stage {
 func (st *stage) config() service.Config {
 	return service.Config{
 		Name: st.owners, Brokers: st.brokers, DataDir: st.t.TempDir(), Metrics: st.metrics, ReplyPartitions: 3,
-		SessionTimeout: 6 * time.Second, TransactionTimeout: 3 * time.Second, CallTimeout: 20 * time.Second,
+		SessionTimeout: 6 * time.Second, TransactionTimeout: 3 * time.Second, CallTimeout: patience,
 	}
 }
 
@@ -58,8 +58,8 @@ func (st *stage) open() *running {
 }
 
 // within gives the test's context with an end, so that a hang becomes a failure that says where.
-func (st *stage) within(d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(st.t.Context(), d)
+func (st *stage) within() context.Context {
+	ctx, cancel := context.WithTimeout(st.t.Context(), patience)
 	st.t.Cleanup(cancel)
 	return ctx
 }
@@ -70,6 +70,8 @@ func (st *stage) until(what string, holds func() bool) {
 	eventually(st.t, what, holds)
 }
 
+// eventually looks every few milliseconds whether a condition holds. What it asks for has to stay once it is there: what comes and goes between two looks
+// is never seen.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	until(t, what, patience, holds)
@@ -92,7 +94,7 @@ func until(t *testing.T, what string, patience time.Duration, holds func() bool)
 // teller is one deposit of 1, asked for again with the same id until there is an answer. An error that a caller who retries must
 // not see ends it.
 func (st *stage) teller(s *running, account, id string) error {
-	ctx := st.within(40 * time.Second)
+	ctx := st.within()
 	call := history.Call{Caller: s.Instance(), ID: id, Aggregate: account, Sent: time.Now()}
 	for {
 		var receipt muster.Receipt
@@ -132,7 +134,7 @@ func (st *stage) deposits(prefix string, n, accounts, tellers int, by ...*runnin
 // journal dumps the committed events.
 func (st *stage) journal() *history.Journal {
 	st.t.Helper()
-	j, err := history.Read(st.within(30*time.Second), kafka.Config{Brokers: st.brokers}, st.group)
+	j, err := history.Read(st.within(), kafka.Config{Brokers: st.brokers}, st.group)
 	if err != nil {
 		st.t.Fatal(err)
 	}
@@ -157,7 +159,7 @@ func (st *stage) verify(s *running) *history.Journal {
 		}
 	}
 	for id, want := range balances {
-		got, err := st.balance.Call(st.within(30*time.Second), s.Client(), id, ask{})
+		got, err := st.balance.Call(st.within(), s.Client(), id, ask{})
 		if err != nil || got.Balance != want {
 			st.t.Errorf("I5: balance of %s is %+v, %v; the journal says %d", id, got, err, want)
 		}

@@ -5,7 +5,6 @@ package service_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/seed-3eec0498/muster/internal/kafkatest"
 	"github.com/seed-3eec0498/muster/producer"
@@ -22,7 +21,7 @@ func TestKillHandlerOwner(t *testing.T) {
 			till := d.open(t, brokers)
 			cfg := childConfig{
 				Group: d.group.Name(), Partitions: 3, Brokers: brokers, Dir: t.TempDir(), Instance: "one", Desk: true,
-				Point: point, Hit: 4, TransactionTimeout: time.Minute, // who waits for it, fails
+				Point: point, Hit: 4, TransactionTimeout: unending,
 			}
 			owner := launch(t, cfg)
 			owner.await("ready")
@@ -51,7 +50,7 @@ func TestKillHandlerThatOnlyWrites(t *testing.T) {
 	till := d.open(t, brokers)
 	cfg := childConfig{
 		Group: d.group.Name(), Partitions: 1, Brokers: brokers, Dir: t.TempDir(), Instance: "one", Desk: true,
-		Point: producer.PointAfterProduce, Hit: 1, TransactionTimeout: 10 * time.Minute,
+		Point: producer.PointAfterProduce, Hit: 1, TransactionTimeout: unending,
 	}
 	owner := launch(t, cfg)
 	owner.await("ready")

@@ -68,7 +68,7 @@ func TestInputBomb(t *testing.T) {
 			if d.Cause.Reason != muster.ReasonTooLarge || d.Command.Offset != 1 {
 				t.Errorf("dead letter %+v of %v; want the batch at offset 1 as too large", d.Cause, d.Command.Position())
 			}
-			got, err := st.deposit.Call(st.within(20*time.Second), s.Client(), "acc-1", deposit{Amount: 1})
+			got, err := st.deposit.Call(st.within(), s.Client(), "acc-1", deposit{Amount: 1})
 			if err != nil || got.Balance != 3 {
 				t.Errorf("behind the bomb: %+v, %v; want 3", got, err)
 			}
@@ -82,7 +82,7 @@ func TestInputBomb(t *testing.T) {
 // writeBatch writes one record batch into partition 0 of the command topic as it is.
 func (st *stage) writeBatch(batch []byte) {
 	st.t.Helper()
-	ctx := st.within(20 * time.Second)
+	ctx := st.within()
 	topics, err := kadm.NewClient(st.raw).ListTopics(ctx, st.group.CommandTopic(""))
 	if err != nil {
 		st.t.Fatal(err)

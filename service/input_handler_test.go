@@ -83,14 +83,14 @@ func TestBadHandlers(t *testing.T) {
 		{honoursContext, "gives up at the deadline", muster.DeadlineExceeded, muster.ReasonOverrun},
 	} {
 		id := strings.ReplaceAll(c.name, " ", "-")
-		_, err := st.deposit.Call(st.within(20*time.Second), s.Client(), "acc-1", deposit{Amount: c.amount}, muster.CommandID(id))
+		_, err := st.deposit.Call(st.within(), s.Client(), "acc-1", deposit{Amount: c.amount}, muster.CommandID(id))
 		if muster.CodeOf(err) != c.code || muster.ReasonOf(err) != c.reason || errors.Is(err, muster.ErrOutcomeUnknown) {
 			t.Errorf("%s: %v (reason %q); want %v, %s, a known outcome", c.name, err, muster.ReasonOf(err), c.code, c.reason)
 		}
 		if err != nil && strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: the value of the panic is in the answer: %v", c.name, err)
 		}
-		got, err := st.deposit.Call(st.within(20*time.Second), s.Client(), "acc-1", deposit{Amount: 1})
+		got, err := st.deposit.Call(st.within(), s.Client(), "acc-1", deposit{Amount: 1})
 		if err != nil || got.Balance > 10 {
 			t.Errorf("the command after %s: %+v, %v; want the balance without it", c.name, got, err)
 		}
@@ -103,11 +103,11 @@ func TestBadHandlers(t *testing.T) {
 			t.Errorf("dead letter %d: %+v", i, d)
 		}
 	}
-	_, err := st.deposit.Call(st.within(20*time.Second), s.Client(), "acc-1", deposit{Amount: answersTooMuch})
+	_, err := st.deposit.Call(st.within(), s.Client(), "acc-1", deposit{Amount: answersTooMuch})
 	if muster.CodeOf(err) != muster.Unknown {
 		t.Errorf("a refusal of 100 kB: code %v; want UNKNOWN", muster.CodeOf(err))
 	}
-	got, err := st.balance.Call(st.within(20*time.Second), s.Client(), "acc-1", ask{})
+	got, err := st.balance.Call(st.within(), s.Client(), "acc-1", ask{})
 	if j := st.journal(); err != nil || int(got.Balance) != j.Len() || j.Len() != 7 {
 		t.Errorf("balance %+v, %v, %d events; want 7 deposits of 1 and nothing of the failed ones", got, err, j.Len())
 	}
@@ -141,7 +141,7 @@ func TestBadHandlerHoldsUpNobodyForLong(t *testing.T) {
 		}
 		cmds = append(cmds, c)
 	}
-	for _, err := range s.Client().SendAll(st.within(20*time.Second), st.group, cmds) {
+	for _, err := range s.Client().SendAll(st.within(), st.group, cmds) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -149,7 +149,7 @@ func TestBadHandlerHoldsUpNobodyForLong(t *testing.T) {
 	st.letters(4)
 	sum := int64(0)
 	for i := range 4 {
-		got, err := st.balance.Call(st.within(20*time.Second), s.Client(), fmt.Sprint("acc-", i), ask{})
+		got, err := st.balance.Call(st.within(), s.Client(), fmt.Sprint("acc-", i), ask{})
 		if err != nil {
 			t.Error(err)
 		}

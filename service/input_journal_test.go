@@ -46,7 +46,7 @@ func (st *stage) kept(s *running, stops, inOne, inOther string, before int64) {
 	st.t.Helper()
 	if stops == "" {
 		st.until("all partitions serve", func() bool { return s.Ready() == nil })
-		got, err := st.balance.Call(st.within(20*time.Second), s.Client(), inOne, ask{})
+		got, err := st.balance.Call(st.within(), s.Client(), inOne, ask{})
 		if err != nil || got.Balance != before {
 			st.t.Errorf("balance %+v, %v; want %d as before", got, err, before)
 		}
@@ -58,7 +58,7 @@ func (st *stage) kept(s *running, stops, inOne, inOther string, before int64) {
 	if err := s.Healthy(); err == nil || !strings.Contains(err.Error(), st.group.Name()+"[1]") {
 		st.t.Errorf("Healthy: %v; want the stopped partition by name", err)
 	}
-	if err := s.AwaitReady(st.within(20 * time.Second)); err == nil || errors.Is(err, service.ErrClosed) {
+	if err := s.AwaitReady(st.within()); err == nil || errors.Is(err, service.ErrClosed) {
 		st.t.Errorf("AwaitReady: %v; want the stopped partition at once", err)
 	}
 	if n := st.counter("muster_stops_total", map[string]string{"group": st.group.Name(), "reason": stops}); n != 1 {
@@ -106,7 +106,7 @@ func TestInputStrangeJournalWhileRunning(t *testing.T) {
 			c := strange(st, one)[name]
 			twice := *c.record // a single offset could be a marker
 			st.write(c.record, &twice)
-			got, err := st.deposit.Call(st.within(20*time.Second), s.Client(), one, deposit{Amount: 1})
+			got, err := st.deposit.Call(st.within(), s.Client(), one, deposit{Amount: 1})
 			if err != nil || got.Balance != 2 {
 				t.Fatalf("the commit that meets it: %+v, %v; its events are facts all the same", got, err)
 			}

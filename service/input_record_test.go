@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -131,7 +130,7 @@ func TestInputOfAPlainClient(t *testing.T) {
 	defer plain.Close()
 	for i := range 20 {
 		r := &kgo.Record{Key: fmt.Append(nil, "acc-", i), Value: []byte(`{"Amount":7}`), Headers: []kgo.RecordHeader{head("ce_type", "bank.Deposit"), head("x-user", "u")}}
-		if err := plain.ProduceSync(st.within(20*time.Second), r).FirstErr(); err != nil {
+		if err := plain.ProduceSync(st.within(), r).FirstErr(); err != nil {
 			t.Fatal(err)
 		}
 	}

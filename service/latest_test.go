@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -43,7 +42,7 @@ func (m *meter) owner() *muster.Aggregate[account] {
 // turn adds 1 to each of ten meters, rounds times; the reading of each must be the revision.
 func (m *meter) turn(ctx context.Context, t *testing.T, s *running, rounds, before int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for i := range rounds {
 		for n := range 10 {

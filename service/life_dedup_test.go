@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/internal/kafkatest"
@@ -25,7 +24,7 @@ type replies struct {
 func (st *stage) ask(s *running, account, id string, amount int64) replies {
 	st.t.Helper()
 	var receipt muster.Receipt
-	got, err := st.deposit.Call(st.within(20*time.Second), s.Client(), account, deposit{Amount: amount}, muster.CommandID(id), muster.ReceiptTo(&receipt))
+	got, err := st.deposit.Call(st.within(), s.Client(), account, deposit{Amount: amount}, muster.CommandID(id), muster.ReceiptTo(&receipt))
 	return replies{got.Balance, receipt.Revision, receipt.Position, muster.CodeOf(err), receipt.Repeated}
 }
 
@@ -60,7 +59,7 @@ func TestLifeSameID(t *testing.T) {
 		}
 		batch = append(batch, c)
 	}
-	for _, err := range caller.Client().SendAll(st.within(20*time.Second), st.group, batch) {
+	for _, err := range caller.Client().SendAll(st.within(), st.group, batch) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -82,11 +81,11 @@ func TestLifeSameID(t *testing.T) {
 		if asked != wantAsked {
 			t.Errorf("%s: the handler refused %d times; want %d", where, asked, wantAsked)
 		}
-		_, err := st.deposit.Call(st.within(20*time.Second), caller.Client(), "acc-1", deposit{Amount: 99}, muster.CommandID("one"))
+		_, err := st.deposit.Call(st.within(), caller.Client(), "acc-1", deposit{Amount: 99}, muster.CommandID("one"))
 		if !errors.Is(err, muster.ErrIDReused) || muster.CodeOf(err) != muster.InvalidArgument {
 			t.Errorf("%s: another payload under the id: %v; want ErrIDReused", where, err)
 		}
-		_, err = st.withdraw.Call(st.within(20*time.Second), caller.Client(), "acc-1", withdraw{Amount: 3}, muster.CommandID("one"))
+		_, err = st.withdraw.Call(st.within(), caller.Client(), "acc-1", withdraw{Amount: 3}, muster.CommandID("one"))
 		if !errors.Is(err, muster.ErrIDReused) {
 			t.Errorf("%s: another type under the id: %v; want ErrIDReused", where, err)
 		}
@@ -110,7 +109,7 @@ func TestLifeSameID(t *testing.T) {
 		return len(list) == 1 && list[0].State == service.Serving
 	})
 	again("at another instance", 3)
-	got, err := st.balance.Call(st.within(20*time.Second), caller.Client(), "acc-1", ask{})
+	got, err := st.balance.Call(st.within(), caller.Client(), "acc-1", ask{})
 	if j := st.journal(); err != nil || got.Balance != 7 || j.Len() != 2 {
 		t.Errorf("balance %+v, %v, %d events; want 7 from 2", got, err, j.Len())
 	}
@@ -127,7 +126,7 @@ func TestLifeSameIDAfterAConflict(t *testing.T) {
 		st.ask(s, "acc-1", fmt.Sprint("d-", i), 1)
 	}
 	conflict := func() error {
-		_, err := st.deposit.Call(st.within(20*time.Second), s.Client(), "acc-1", deposit{Amount: 1}, muster.CommandID("c"), muster.ExpectRevision(1))
+		_, err := st.deposit.Call(st.within(), s.Client(), "acc-1", deposit{Amount: 1}, muster.CommandID("c"), muster.ExpectRevision(1))
 		return err
 	}
 	for i := range 2 {
@@ -137,11 +136,11 @@ func TestLifeSameIDAfterAConflict(t *testing.T) {
 		}
 		st.ask(s, "acc-1", "between", 1)
 	}
-	_, err := st.deposit.Call(st.within(20*time.Second), s.Client(), "acc-2", deposit{Amount: 1}, muster.MustNotExist())
+	_, err := st.deposit.Call(st.within(), s.Client(), "acc-2", deposit{Amount: 1}, muster.MustNotExist())
 	if err != nil {
 		t.Errorf("MustNotExist on a new account: %v", err)
 	}
-	_, err = st.deposit.Call(st.within(20*time.Second), s.Client(), "acc-2", deposit{Amount: 1}, muster.MustNotExist())
+	_, err = st.deposit.Call(st.within(), s.Client(), "acc-2", deposit{Amount: 1}, muster.MustNotExist())
 	if !errors.Is(err, muster.ErrConflict) {
 		t.Errorf("MustNotExist on an old account: %v; want a conflict", err)
 	}

@@ -40,14 +40,17 @@ func (g *gate) owner(st *stage) *muster.Aggregate[*account] {
 	})
 }
 
-// What is in hand when Run's context ends is finished within the time to drain: its caller gets the answer, or asks again and gets it.
+// What is in hand when Run's context ends is finished within the time to drain, and its caller gets the answer.
 func TestLifeDrainFinishesWhatIsInHand(t *testing.T) {
 	st := newStage(t, kafkatest.Brokers(t), 1)
 	g := newGate(false)
 	s := start(t, st.config(), g.owner(st))
 	caller := start(t, callerOf(st))
 	done := make(chan error, 1)
-	go func() { done <- st.teller(caller, "acc-1", "in-hand") }()
+	go func() { // once: it gets its answer, or there is none
+		_, err := st.deposit.Call(st.within(), caller.Client(), "acc-1", deposit{Amount: 1}, muster.CommandID("in-hand"))
+		done <- err
+	}()
 	<-g.entered
 	s.stop()
 	close(g.open)
@@ -57,9 +60,6 @@ func TestLifeDrainFinishesWhatIsInHand(t *testing.T) {
 	s.end()
 	if j := st.journal(); j.Len() != 1 {
 		t.Errorf("%d events; want the one of the command in hand", j.Len())
-	}
-	if calls := st.log.Calls(); len(calls) != 1 || calls[0].Attempts != 1 {
-		t.Errorf("calls %+v; want one that was answered at once", calls)
 	}
 }
 
@@ -72,29 +72,30 @@ func TestLifeDrainWithAHangingHandler(t *testing.T) {
 			g := newGate(honours)
 			defer close(g.open)
 			cfg := st.config()
-			cfg.DrainTimeout, cfg.HandlerDeadline = 300*time.Millisecond, time.Minute
+			cfg.DrainTimeout, cfg.HandlerDeadline = 300*time.Millisecond, time.Hour
 			s := start(t, cfg, g.owner(st))
 			caller := start(t, callerOf(st))
 			if _, err := st.deposit.Send(t.Context(), caller.Client(), "acc-1", deposit{Amount: 1}, muster.CommandID("hanging")); err != nil {
 				t.Fatal(err)
 			}
 			<-g.entered
-			began := time.Now()
 			s.stop()
-			err := <-s.done
+			var err error
+			select {
+			case err = <-s.done:
+			case <-st.within().Done():
+				t.Fatal("Run goes on, with a DrainTimeout of 300ms")
+			}
 			s.done = nil
 			if err == nil || !strings.Contains(err.Error(), "not drained within 300ms") {
 				t.Errorf("Run: %v; want that it was not drained", err)
-			}
-			if took := time.Since(began); took > 20*time.Second {
-				t.Errorf("Run ended after %v with a DrainTimeout of 300ms", took)
 			}
 			cfg.Metrics = nil
 			next := start(t, cfg, st.owner(nil))
 			if err := st.teller(caller, "acc-1", "hanging"); err != nil {
 				t.Error(err)
 			}
-			got, err := st.balance.Call(st.within(20*time.Second), caller.Client(), "acc-1", ask{})
+			got, err := st.balance.Call(st.within(), caller.Client(), "acc-1", ask{})
 			if err != nil || got.Balance != 1 {
 				t.Errorf("balance %+v, %v; want 1", got, err)
 			}

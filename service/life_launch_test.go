@@ -3,7 +3,6 @@ package service_test
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/seed-3eec0498/muster/internal/kafkatest"
 	"github.com/seed-3eec0498/muster/service"
@@ -21,5 +20,5 @@ func launched(t *testing.T, s *service.Service) *running {
 
 // callerOf is a service that owns nothing.
 func callerOf(st *stage) service.Config {
-	return service.Config{Name: kafkatest.UniqueName(st.t, "caller"), Brokers: st.brokers, ReplyPartitions: 3, CallTimeout: 20 * time.Second}
+	return service.Config{Name: kafkatest.UniqueName(st.t, "caller"), Brokers: st.brokers, ReplyPartitions: 3, CallTimeout: patience}
 }

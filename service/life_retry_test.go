@@ -58,7 +58,7 @@ func (r *rates) ran(id string) (times, attempt int) {
 // send writes a deposit without waiting for its outcome.
 func (st *stage) send(s *running, account, id string, amount int64) {
 	st.t.Helper()
-	if _, err := st.deposit.Send(st.within(20*time.Second), s.Client(), account, deposit{Amount: amount}, muster.CommandID(id)); err != nil {
+	if _, err := st.deposit.Send(st.within(), s.Client(), account, deposit{Amount: amount}, muster.CommandID(id)); err != nil {
 		st.t.Fatal(err)
 	}
 }
@@ -123,14 +123,14 @@ func TestRetryBudgetAndDrop(t *testing.T) {
 	cfg := st.config()
 	cfg.GroupRetry = map[string]muster.RetryPolicy{st.group.Name(): {Attempts: 3, First: time.Millisecond}}
 	s := start(t, cfg, r.owner(st))
-	_, err := st.deposit.Call(st.within(20*time.Second), s.Client(), "hot", deposit{Amount: 1}, muster.CommandID("c1"))
+	_, err := st.deposit.Call(st.within(), s.Client(), "hot", deposit{Amount: 1}, muster.CommandID("c1"))
 	if muster.CodeOf(err) != muster.Unavailable || muster.ReasonOf(err) != muster.ReasonRetriesExhausted {
 		t.Errorf("exhausted: %v", err)
 	}
 	if runs, _ := r.ran("c1"); runs != 3 {
 		t.Errorf("executed %d times, want 3", runs)
 	}
-	_, err = st.deposit.Call(st.within(20*time.Second), s.Client(), "hot", deposit{Amount: -1}, muster.CommandID("c2"))
+	_, err = st.deposit.Call(st.within(), s.Client(), "hot", deposit{Amount: -1}, muster.CommandID("c2"))
 	if muster.CodeOf(err) != muster.Internal || muster.ReasonOf(err) != muster.ReasonDropped {
 		t.Errorf("dropped: %v", err)
 	}
@@ -234,7 +234,7 @@ func TestRetrySettingsAreChecked(t *testing.T) {
 	cfg := st.config()
 	cfg.Retry.Attempts, cfg.MaxWaiting = -1, 501
 	cfg.GroupRetry = map[string]muster.RetryPolicy{"elsewhere": {Within: time.Microsecond}}
-	_, err := service.Open(st.within(20*time.Second), cfg, st.owner(nil))
+	_, err := service.Open(st.within(), cfg, st.owner(nil))
 	for _, want := range []string{"Attempts is -1", "MaxWaiting is 501", "GroupRetry of elsewhere", "which this service does not own"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Open: %v; want it to say %q", err, want)

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/internal/kafkatest"
 	"github.com/seed-3eec0498/muster/service"
@@ -78,7 +80,7 @@ func TestLifeCallBeforeRun(t *testing.T) {
 	}
 	answered := make(chan error, 1)
 	go func() {
-		got, err := st.deposit.Call(st.within(20*time.Second), s.Client(), "acc-1", deposit{Amount: 1})
+		got, err := st.deposit.Call(st.within(), s.Client(), "acc-1", deposit{Amount: 1})
 		if err == nil && got.Balance != 1 {
 			err = errors.New("another balance than 1")
 		}
@@ -123,24 +125,37 @@ func TestLifeMoreReplicasThanPartitions(t *testing.T) {
 	}
 }
 
+// sent is how many commands lie in partition 0.
+func (st *stage) sent() int64 {
+	st.t.Helper()
+	ends, err := kadm.NewClient(st.raw).ListEndOffsets(st.within(), st.group.CommandTopic(""))
+	if err != nil {
+		st.t.Fatal(err)
+	}
+	end, _ := ends.Lookup(st.group.CommandTopic(""), 0)
+	return end.Offset
+}
+
 // A caller stops waiting, or its service ends: each is told apart from a refusal and from a timeout.
 func TestLifeEndsOfACall(t *testing.T) {
 	st := newStage(t, kafkatest.Brokers(t), 1)
 	caller := start(t, callerOf(st))
 	owner := st.open()
-	owner.end() // the topics are there, nobody serves
+	st.served(caller, "acc-1") // so that it knows the topic
+	owner.end()                // the topics are there, nobody serves
+	sent := st.sent()
 	ctx, cancel := context.WithCancel(t.Context())
 	ends := make(chan error, 2)
 	go func() {
 		_, err := st.deposit.Call(ctx, caller.Client(), "acc-1", deposit{Amount: 1}, muster.CommandID("cancelled"))
 		ends <- err
 	}()
-	st.until("one call waits", func() bool { return caller.Client().Waiting() == 1 })
+	st.until("one call waits", func() bool { return caller.Client().Waiting() == 1 && st.sent() == sent+1 })
 	cancel()
 	if err := <-ends; muster.CodeOf(err) != muster.Cancelled || !errors.Is(err, context.Canceled) || !errors.Is(err, muster.ErrOutcomeUnknown) {
 		t.Errorf("cancelled: %v", err)
 	}
-	_, err := st.deposit.Call(t.Context(), caller.Client(), "acc-1", deposit{Amount: 1}, muster.Timeout(30*time.Millisecond))
+	_, err := st.deposit.Call(t.Context(), caller.Client(), "acc-1", deposit{Amount: 1}, muster.Timeout(200*time.Millisecond))
 	if muster.CodeOf(err) != muster.DeadlineExceeded || !errors.Is(err, muster.ErrOutcomeUnknown) || errors.Is(err, muster.ErrExpired) {
 		t.Errorf("timed out: %v", err)
 	}

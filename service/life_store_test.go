@@ -177,7 +177,7 @@ func TestLifeStoreAheadOfTheJournal(t *testing.T) {
 // foreignStore writes a store under dir.
 func foreignStore(st *stage, dir string, changes muster.Changes) {
 	st.t.Helper()
-	ctx := st.within(20 * time.Second)
+	ctx := st.within()
 	admin, err := kafka.OpenAdmin(ctx, kafka.Config{Brokers: st.brokers})
 	if err != nil {
 		st.t.Fatal(err)
@@ -217,7 +217,7 @@ func TestLifeStoreWithAnUnreadableState(t *testing.T) {
 		States: []muster.StoredState{{AggregateID: "acc-1", Revision: 8, Offset: last.Offset, Data: []byte(`{"Balance":`)}},
 	})
 	s := start(t, cfg, st.owner(nil))
-	got, err := st.balance.Call(st.within(20*time.Second), s.Client(), "acc-1", ask{})
+	got, err := st.balance.Call(st.within(), s.Client(), "acc-1", ask{})
 	if err != nil || got.Balance != 8 {
 		t.Errorf("balance %+v, %v; want the 8 of the journal", got, err)
 	}

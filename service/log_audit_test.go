@@ -103,7 +103,7 @@ func TestLogsHoldNoKeysAndNoPayloads(t *testing.T) {
 		name := fmt.Sprintf("sekret-%d", i)
 		account[kafka.Partition(name, 2)] = name
 	}
-	ctx := st.within(time.Minute)
+	ctx := st.within()
 	st.served(s, account[0])
 	st.served(s, account[1])
 	if _, err := st.withdraw.Call(ctx, s.Client(), account[0], withdraw{Amount: hidden}); muster.CodeOf(err) != muster.FailedPrecondition {

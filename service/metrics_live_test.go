@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/embedded"
@@ -39,14 +38,14 @@ func TestLiveServiceShowsWhatIsDocumented(t *testing.T) {
 	first := st.config()
 	first.Metrics = nil
 	s := start(t, first, st.owner(nil))
-	if _, err := st.deposit.Call(st.within(20*time.Second), s.Client(), "acc-1", deposit{Amount: 1}); err != nil {
+	if _, err := st.deposit.Call(st.within(), s.Client(), "acc-1", deposit{Amount: 1}); err != nil {
 		t.Fatal(err)
 	}
 	s.end()
 	caller := first
 	caller.Name, caller.DataDir = kafkatest.UniqueName(t, "caller"), t.TempDir()
 	c := start(t, caller)
-	if _, err := st.deposit.Send(st.within(20*time.Second), c.Client(), "acc-1", deposit{Amount: 1}); err != nil {
+	if _, err := st.deposit.Send(st.within(), c.Client(), "acc-1", deposit{Amount: 1}); err != nil {
 		t.Fatal(err)
 	}
 	second := first
@@ -60,15 +59,15 @@ func TestLiveServiceShowsWhatIsDocumented(t *testing.T) {
 		return *r.State(), nil
 	}), st.totals())
 	for _, amount := range []int64{1, 13} {
-		_, err := st.deposit.Call(st.within(20*time.Second), s.Client(), "acc-1", deposit{Amount: amount})
+		_, err := st.deposit.Call(st.within(), s.Client(), "acc-1", deposit{Amount: amount})
 		if (err != nil) != (amount == 13) {
 			t.Errorf("deposit of %d: %v", amount, err)
 		}
 	}
-	if _, err := st.deposit.Send(st.within(20*time.Second), s.Client(), "acc-1", deposit{Amount: 1}); err != nil {
+	if _, err := st.deposit.Send(st.within(), s.Client(), "acc-1", deposit{Amount: 1}); err != nil {
 		t.Error(err)
 	}
-	if r, err := st.deposit.Result(st.within(20*time.Second), s.Client(), "acc-1", "never"); err != nil || r.State != muster.ResultUnknown {
+	if r, err := st.deposit.Result(st.within(), s.Client(), "acc-1", "never"); err != nil || r.State != muster.ResultUnknown {
 		t.Errorf("%+v, %v", r, err)
 	}
 	st.until("snapshots were written", func() bool { return len(series(t, st.metrics, "muster_snapshot_seconds", nil)) > 0 })

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/embedded"
@@ -49,7 +48,7 @@ func partitionStatus(s *running, p int32) service.PartitionStatus {
 // work goes on by itself.
 func TestKeyStoreOutage(t *testing.T) {
 	c, codec, _, s := sealedClub(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	ada, bob := inPartition(0, 1), inPartition(1, 1)
 	if _, err := c.join.Call(ctx, s.Client(), ada, joinIn{Name: "Ada", Plan: "gold"}); err != nil {
@@ -96,7 +95,7 @@ func TestSealedJournalThatCannotBeRead(t *testing.T) {
 		t.Run(fault.Reason(), func(t *testing.T) {
 			t.Parallel()
 			c, codec, cfg, s := sealedClub(t)
-			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			ada, bob := inPartition(0, 1), inPartition(1, 1)
 			for _, id := range []string{ada, bob} {
@@ -124,7 +123,7 @@ func TestSealedJournalThatCannotBeRead(t *testing.T) {
 			}
 			if want == service.Recovering { // it comes back by itself
 				codec.Mend(ada)
-				if got, err := c.look.Call(ctx, again.Client(), ada, joinIn{}, muster.Timeout(20*time.Second)); err != nil || got.Name != "Ada" {
+				if got, err := c.look.Call(ctx, again.Client(), ada, joinIn{}, muster.Timeout(patience)); err != nil || got.Name != "Ada" {
 					t.Errorf("afterwards: %+v, %v", got, err)
 				}
 			}
@@ -139,7 +138,7 @@ func TestSealedJournalThatCannotBeRead(t *testing.T) {
 // TestSealedStateThatWasChanged: what was tampered with in the local store is made anew from the journal.
 func TestSealedStateThatWasChanged(t *testing.T) {
 	c, codec, cfg, s := sealedClub(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	ada := inPartition(0, 1)
 	if _, err := c.join.Call(ctx, s.Client(), ada, joinIn{Name: "Ada"}); err != nil {
@@ -148,7 +147,7 @@ func TestSealedStateThatWasChanged(t *testing.T) {
 	s.end()
 	codec.FailOnce(muster.PurposeState, muster.FaultTampered)
 	s = start(t, cfg, c.owner())
-	if got, err := c.look.Call(ctx, s.Client(), ada, joinIn{}, muster.Timeout(20*time.Second)); err != nil || got.Name != "Ada" {
+	if got, err := c.look.Call(ctx, s.Client(), ada, joinIn{}, muster.Timeout(patience)); err != nil || got.Name != "Ada" {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -197,6 +198,14 @@ func TestTenMinutesWithoutKeysForProjections(t *testing.T) {
 	}
 	h.everybody(owner, true, "before")
 	eventually(t, "both have everybody", func() bool { return has("before") })
+	written := int64(0) // where the checkpoints of both can be, of all partitions
+	ends, err := owner.JournalEnd(bounded(t), h.group)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, end := range ends {
+		written += 2 * (end.Offset + 1)
+	}
 
 	v.set(true)
 	eventually(t, "the service knows that it is cut off", func() bool { return readers.Ready() != nil })
@@ -213,7 +222,7 @@ func TestTenMinutesWithoutKeysForProjections(t *testing.T) {
 		}
 		return next, all
 	}
-	stood, _ := waiting()
+	stood := int64(-1)
 	for minute := range 10 {
 		v.passes(time.Minute)
 		h.everybody(owner, true, fmt.Sprint("minute ", minute))
@@ -221,8 +230,12 @@ func TestTenMinutesWithoutKeysForProjections(t *testing.T) {
 			_, all := waiting()
 			return all
 		})
-		if next, _ := waiting(); next != stood { // so the lag is what was written
-			t.Fatalf("checkpoints moved from %d to %d without keys", stood, next)
+		next, _ := waiting()
+		if stood < 0 { // until they met an event without its key, checkpoints may have moved behind the marker of the last transaction
+			stood = next
+		}
+		if next != stood || next > written { // so the lag is what was written
+			t.Fatalf("checkpoints moved from %d to %d without keys; up to %d there were keys", stood, next, written)
 		}
 		if _, err := view.Get(bounded(t), readers.LocalQueries(), "p-0"); muster.CodeOf(err) != muster.Unavailable {
 			t.Fatalf("a query without keys: %v", err)
@@ -234,8 +247,11 @@ func TestTenMinutesWithoutKeysForProjections(t *testing.T) {
 	}
 	v.set(false)
 	eventually(t, "both have caught up", func() bool { return has("minute 9") })
+	eventually(t, "all shards say so", func() bool { // a moment behind their rows
+		return !slices.ContainsFunc(readers.Projections(), func(s projector.Status) bool { return s.State != projector.Live })
+	})
 	for _, s := range readers.Projections() {
-		if s.State != projector.Live || s.Parked > 0 || len(s.Letters) > 0 {
+		if s.Parked > 0 || len(s.Letters) > 0 {
 			t.Errorf("afterwards: %+v", s)
 		}
 	}

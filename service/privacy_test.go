@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/crypto"
@@ -67,7 +66,7 @@ func TestPrivacySettingsAreChecked(t *testing.T) {
 func TestPrivacySwitchedOnAndOff(t *testing.T) {
 	c, privacy := newClub(t), memoryPrivacy()
 	cfg := service.Config{Name: kafkatest.UniqueName(t, "club"), Brokers: kafkatest.Embedded(t, embedded.Config{}).Brokers(), DataDir: t.TempDir()}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	s := start(t, cfg, c.owner(), c.roll)
 	if _, err := c.join.Call(ctx, s.Client(), "m-1", joinIn{Name: "Ada"}); err != nil {

@@ -131,7 +131,7 @@ func opened(st *stage, cfg service.Config, read func() time.Time, parts ...servi
 	}
 	s.SetClock(read)
 	r := launched(st.t, s)
-	if err := r.AwaitReady(st.within(20 * time.Second)); err != nil {
+	if err := r.AwaitReady(st.within()); err != nil {
 		st.t.Fatal(err)
 	}
 	return r

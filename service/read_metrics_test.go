@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
@@ -25,18 +24,19 @@ func TestReadMetrics(t *testing.T) {
 		return *r.State(), nil
 	}))
 	for _, amount := range []int64{1, 2, 3, 13} {
-		_, err := st.deposit.Call(st.within(20*time.Second), s.Client(), "acc-1", deposit{Amount: amount})
+		_, err := st.deposit.Call(st.within(), s.Client(), "acc-1", deposit{Amount: amount})
 		if (err != nil) != (amount == 13) {
 			t.Errorf("deposit of %d: %v", amount, err)
 		}
 	}
-	if _, err := st.withdraw.Call(st.within(20*time.Second), s.Client(), "acc-1", withdraw{Amount: 100}); muster.CodeOf(err) != muster.FailedPrecondition {
+	if _, err := st.withdraw.Call(st.within(), s.Client(), "acc-1", withdraw{Amount: 100}); muster.CodeOf(err) != muster.FailedPrecondition {
 		t.Errorf("overdraft: %v", err)
 	}
-	if _, err := st.balance.Call(st.within(20*time.Second), s.Client(), "acc-1", ask{}); err != nil {
+	if _, err := st.balance.Call(st.within(), s.Client(), "acc-1", ask{}); err != nil {
 		t.Error(err)
 	}
 	group := map[string]string{"group": st.group.Name()}
+	st.until("the last answer is counted", func() bool { return st.counter("muster_answers_total", group) >= 6 }) // behind its sending
 	with := func(label, value string) map[string]string {
 		return map[string]string{"group": st.group.Name(), label: value}
 	}

@@ -29,7 +29,7 @@ func TestReadQueriesAreLinearizable(t *testing.T) {
 			writers.Go(func() {
 				for range each {
 					asked[a].Add(1)
-					if _, err := st.deposit.Call(st.within(20*time.Second), callers[w].Client(), id, deposit{Amount: 1}); err != nil {
+					if _, err := st.deposit.Call(st.within(), callers[w].Client(), id, deposit{Amount: 1}); err != nil {
 						t.Errorf("deposit: %v", err)
 						return
 					}
@@ -41,7 +41,7 @@ func TestReadQueriesAreLinearizable(t *testing.T) {
 			readers.Go(func() {
 				for {
 					least := max(acked[a].Load(), seen[a].Load())
-					got, err := st.balance.Call(st.within(20*time.Second), callers[1+r].Client(), id, ask{})
+					got, err := st.balance.Call(st.within(), callers[1+r].Client(), id, ask{})
 					most := asked[a].Load()
 					if err != nil || got.Balance < least || got.Balance > most {
 						t.Errorf("query of %s: %+v, %v; want %d to %d", id, got, err, least, most)
@@ -78,7 +78,7 @@ func TestReadPeek(t *testing.T) {
 	began := time.Now().Add(-time.Millisecond)
 	var receipt muster.Receipt
 	for range 3 {
-		if _, err := st.deposit.Call(st.within(20*time.Second), s.Client(), "acc-1", deposit{Amount: 5}, muster.ReceiptTo(&receipt)); err != nil {
+		if _, err := st.deposit.Call(st.within(), s.Client(), "acc-1", deposit{Amount: 5}, muster.ReceiptTo(&receipt)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -108,14 +108,14 @@ func TestReadHistory(t *testing.T) {
 	st.open()
 	caller := start(t, callerOf(st))
 	for i := range 20 {
-		_, err := st.deposit.Call(st.within(20*time.Second), caller.Client(), fmt.Sprint("acc-", i%2), deposit{Amount: int64(i)},
+		_, err := st.deposit.Call(st.within(), caller.Client(), fmt.Sprint("acc-", i%2), deposit{Amount: int64(i)},
 			muster.CommandID(fmt.Sprint("h-", i)), muster.WithHeader("x-note", fmt.Append(nil, i)), muster.Correlation("talk"))
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
 	revision, from := uint64(0), int64(-1)
-	for e, err := range caller.History(st.within(20*time.Second), st.group, "acc-1") {
+	for e, err := range caller.History(st.within(), st.group, "acc-1") {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -130,16 +130,16 @@ func TestReadHistory(t *testing.T) {
 	if revision != 10 {
 		t.Errorf("%d events; want 10", revision)
 	}
-	for e, err := range caller.History(st.within(20*time.Second), st.group, "acc-1") {
+	for e, err := range caller.History(st.within(), st.group, "acc-1") {
 		if err != nil || e.Revision != 1 {
 			t.Errorf("%+v, %v", e.Meta, err)
 		}
 		break // leaving early is no error and leaves nothing behind
 	}
-	for e, err := range caller.History(st.within(20*time.Second), st.group, "nobody") {
+	for e, err := range caller.History(st.within(), st.group, "nobody") {
 		t.Errorf("an aggregate without events: %+v, %v", e.Meta, err)
 	}
-	for _, err := range caller.History(st.within(20*time.Second), st.group, "bad\nid") {
+	for _, err := range caller.History(st.within(), st.group, "bad\nid") {
 		if muster.ReasonOf(err) != muster.ReasonBadID {
 			t.Errorf("a bad id: %v", err)
 		}

@@ -39,7 +39,7 @@ func TestRealCompaction(t *testing.T) {
 	st.eager()
 	s = startPieces(t, cfg, 7, st.owner(nil))
 	st.deposits("late", 10, 5, 4, s)
-	if done, err := s.Trim(st.within(time.Minute), st.group, old()); err != nil || done.Events != 50 {
+	if done, err := s.Trim(st.within(), st.group, old()); err != nil || done.Events != 50 {
 		t.Fatalf("%+v, %v", done, err)
 	}
 	after := st.compactedAway(s)
@@ -137,7 +137,7 @@ func (st *stage) readsWhatIsLeft(s *running, n int) {
 	for i := range 5 {
 		id := fmt.Sprintf("acc-%d", i)
 		var history []uint64
-		for e, err := range s.History(st.within(20*time.Second), st.group, id) {
+		for e, err := range s.History(st.within(), st.group, id) {
 			if err != nil {
 				st.t.Fatal(err)
 			}

@@ -13,7 +13,7 @@ import (
 // asked gives what is known of a command, and fails the test when that cannot be asked.
 func (st *stage) asked(by *running, id string) muster.Result[account] {
 	st.t.Helper()
-	r, err := st.deposit.Result(st.within(30*time.Second), by.Client(), "acc-1", id, muster.Timeout(20*time.Second))
+	r, err := st.deposit.Result(st.within(), by.Client(), "acc-1", id, muster.Timeout(20*time.Second))
 	if err != nil {
 		st.t.Fatalf("result of %s: %v", id, err)
 	}
@@ -38,12 +38,12 @@ func resultOutlives(t *testing.T, brokers []string) {
 	s := start(t, one, st.owner(nil))
 	call := func(id string, amount int64) { // by a caller that is not the one who asks later
 		t.Helper()
-		if _, err := st.deposit.Call(st.within(20*time.Second), s.Client(), "acc-1", deposit{Amount: amount}, muster.CommandID(id)); err != nil {
+		if _, err := st.deposit.Call(st.within(), s.Client(), "acc-1", deposit{Amount: amount}, muster.CommandID(id)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	call("d1", 5)
-	if _, err := st.withdraw.Call(st.within(20*time.Second), s.Client(), "acc-1", withdraw{Amount: 50}, muster.CommandID("w1")); muster.CodeOf(err) != muster.FailedPrecondition {
+	if _, err := st.withdraw.Call(st.within(), s.Client(), "acc-1", withdraw{Amount: 50}, muster.CommandID("w1")); muster.CodeOf(err) != muster.FailedPrecondition {
 		t.Fatalf("overdraft: %v", err)
 	}
 	check := func(when string, refusals bool) {
@@ -61,7 +61,7 @@ func resultOutlives(t *testing.T, brokers []string) {
 	}
 	check("at once", true)
 	s.end()
-	if r, err := st.deposit.Result(t.Context(), asking.Client(), "acc-1", "d1", muster.Timeout(300*time.Millisecond)); err != nil || r.State != muster.ResultPending {
+	if r, err := st.deposit.Result(t.Context(), asking.Client(), "acc-1", "d1", muster.Timeout(time.Second)); err != nil || r.State != muster.ResultPending {
 		t.Errorf("without an owner: %+v, %v", r, err)
 	}
 	s = start(t, one, st.owner(nil))

@@ -45,7 +45,7 @@ func TestServicesChangeTheGeneration(t *testing.T) {
 		t.Fatalf("before the generation is gone the erasure is %s", e.State)
 	}
 	keys.aged.Store(true)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if _, err := owner.Privacy().Await(ctx, "anna", crypto.ErasureUnrecoverable); err != nil {
 		t.Fatal(err)

@@ -148,7 +148,7 @@ func (st *stage) snapshots() []*kgo.Record {
 		st.t.Fatal(err)
 	}
 	defer client.Close()
-	for ctx := st.within(30 * time.Second); len(left) > 0; {
+	for ctx := st.within(); len(left) > 0; {
 		fetches := client.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
 			st.t.Fatal(err)
@@ -169,7 +169,7 @@ func (st *stage) snapshots() []*kgo.Record {
 func (st *stage) writeSnapshot(r *kgo.Record) {
 	st.t.Helper()
 	r.Topic = st.group.SnapshotTopic("")
-	if err := st.raw.ProduceSync(st.within(30*time.Second), r).FirstErr(); err != nil {
+	if err := st.raw.ProduceSync(st.within(), r).FirstErr(); err != nil {
 		st.t.Fatal(err)
 	}
 }
@@ -290,18 +290,18 @@ func TestReadSnapshots(t *testing.T) {
 	snapshotted(st, 0)
 	from := consumer.JournalConfig{Kafka: kafka.Config{Brokers: st.brokers}, Group: st.group}
 	ids := map[string]bool{}
-	found, err := consumer.ReadSnapshots(st.within(30*time.Second), from, 0, func(s muster.StoredState) error { ids[s.AggregateID] = true; return nil })
+	found, err := consumer.ReadSnapshots(st.within(), from, 0, func(s muster.StoredState) error { ids[s.AggregateID] = true; return nil })
 	if err != nil || found.Pass == nil || len(ids) != 5 || found.Records < 5 || len(found.Faults) != 0 {
 		t.Fatalf("%+v, %v, %v", found, ids, err)
 	}
 	if found.Pass.States != 5 || found.Pass.LastAt >= found.Pass.Journal || found.Pass.TopicID == [16]byte{} {
 		t.Errorf("pass %+v", found.Pass)
 	}
-	if n, err := consumer.SnapshotRecords(st.within(30*time.Second), from, 0); err != nil || n < 6 {
+	if n, err := consumer.SnapshotRecords(st.within(), from, 0); err != nil || n < 6 {
 		t.Errorf("%d records, %v", n, err)
 	}
 	stop := fmt.Errorf("stop: %w", context.Canceled)
-	if _, err := consumer.ReadSnapshots(st.within(30*time.Second), from, 0, func(muster.StoredState) error { return stop }); err != stop { //nolint:errorlint // the very one
+	if _, err := consumer.ReadSnapshots(st.within(), from, 0, func(muster.StoredState) error { return stop }); err != stop { //nolint:errorlint // the very one
 		t.Errorf("got %v", err)
 	}
 }

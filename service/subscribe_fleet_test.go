@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/internal/kafkatest"
@@ -59,8 +58,8 @@ func TestSubscribeShared(t *testing.T) {
 		}
 		return len(ids)
 	}
-	until(t, "every event has been handled", time.Minute, func() bool { return distinct(&all) == accounts*events })
-	until(t, "both broadcasts have every event", time.Minute, func() bool { return told[0].count() == accounts*events && told[1].count() == accounts*events })
+	until(t, "every event has been handled", patience, func() bool { return distinct(&all) == accounts*events })
+	until(t, "both broadcasts have every event", patience, func() bool { return told[0].count() >= accounts*events && told[1].count() >= accounts*events })
 	for _, l := range running {
 		if err := l.end(); err != nil {
 			t.Error(err)
@@ -101,20 +100,22 @@ func TestSubscribeCutOff(t *testing.T) {
 	write(1, 10)
 	one, two := start(t, lone), start(t, cfg)
 	first := st.subscribe(one, sub(func(muster.Meta) {}))
-	st.until("the first has both partitions", func() bool { return all.count() == 20 })
+	st.until("the first has both partitions", func() bool { // its session is short: what it had may have come again
+		return slices.Contains(all.revisions(account), 10) && slices.Contains(all.revisions(other), 10)
+	})
 	line.Sever()
 	write(11, 20)
 	next := st.subscribe(two, sub(second.add))
 	has := func(m int) bool {
 		return slices.Contains(second.revisions(account), uint64(m)) && slices.Contains(second.revisions(other), uint64(m))
 	}
-	until(t, "the second has taken over", time.Minute, func() bool { return has(20) })
+	until(t, "the second has taken over", patience, func() bool { return has(20) })
 	line.Mend()
 	write(21, 30)
 	done := func() bool {
 		return slices.Contains(all.revisions(account), 30) && slices.Contains(all.revisions(other), 30)
 	}
-	until(t, "all is handled by one of them", time.Minute, done)
+	until(t, "all is handled by one of them", patience, done)
 	if err := errors.Join(first.end(), next.end()); err != nil {
 		t.Error(err)
 	}
@@ -154,7 +155,7 @@ func TestSubscribeHandlesAtLeastOnce(t *testing.T) {
 		t.Errorf("Subscribe: %v; want nil at the end of its context", err)
 	}
 	l := st.subscribe(s, muster.NewSubscription(st.group, "once", muster.On(st.credited, second.take)))
-	st.until("the rest is handled", func() bool { return second.count() == 7 })
+	st.until("the rest is handled", func() bool { return second.count() >= 7 })
 	if err := l.end(); err != nil {
 		t.Error(err)
 	}

@@ -73,12 +73,12 @@ func (s *seen) wantInOrder(t *testing.T, id string, n int) {
 // topics makes those of the group, without an owner.
 func (st *stage) topics() {
 	st.t.Helper()
-	admin, err := kafka.OpenAdmin(st.within(20*time.Second), kafka.Config{Brokers: st.brokers})
+	admin, err := kafka.OpenAdmin(st.within(), kafka.Config{Brokers: st.brokers})
 	if err != nil {
 		st.t.Fatal(err)
 	}
 	defer admin.Close()
-	if _, err := admin.EnsureGroup(st.within(20*time.Second), st.group, true); err != nil {
+	if _, err := admin.EnsureGroup(st.within(), st.group, true); err != nil {
 		st.t.Fatal(err)
 	}
 }
@@ -98,7 +98,7 @@ func (st *stage) journalled(account string, from, to int) []*kgo.Record {
 func (st *stage) lastWritten() (last time.Time) {
 	st.t.Helper()
 	topic := st.group.JournalTopic("")
-	all, err := kadm.NewClient(st.raw).ListMaxTimestampOffsets(st.within(20*time.Second), topic)
+	all, err := kadm.NewClient(st.raw).ListMaxTimestampOffsets(st.within(), topic)
 	if err == nil {
 		err = all.Error()
 	}
@@ -153,8 +153,8 @@ func (l *listening) wait() error {
 	select {
 	case err := <-l.done:
 		return err
-	case <-time.After(time.Minute):
-		l.t.Error("Subscribe did not end within a minute")
+	case <-time.After(patience):
+		l.t.Error("Subscribe did not end in time")
 		return errors.New("it hangs")
 	}
 }
@@ -167,7 +167,7 @@ func (st *stage) callerName(s *running) string {
 // keptPlace is the offset a consumer group has committed for partition 0 of the journal, -1 when there is none.
 func (st *stage) keptPlace(group string) int64 {
 	st.t.Helper()
-	all, err := kadm.NewClient(st.raw).FetchOffsets(st.within(20*time.Second), group)
+	all, err := kadm.NewClient(st.raw).FetchOffsets(st.within(), group)
 	if err != nil {
 		return -1
 	}

@@ -3,7 +3,6 @@ package service_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
@@ -16,7 +15,7 @@ import (
 // refused opens and wants an error that has all parts.
 func refused(st *stage, cfg service.Config, parts ...string) {
 	st.t.Helper()
-	s, err := service.Open(st.within(20*time.Second), cfg, st.owner(nil))
+	s, err := service.Open(st.within(), cfg, st.owner(nil))
 	if err == nil {
 		_ = s.Close()
 		st.t.Error("opened")
@@ -46,7 +45,7 @@ func TestTopicsThatDoNotFit(t *testing.T) {
 		st.group.SnapshotTopic(""):   {5, map[string]*string{"cleanup.policy": &compact}},
 		st.group.DeadLetterTopic(""): {3, map[string]*string{"cleanup.policy": &deletes, "max.message.bytes": &small}},
 	} {
-		if _, err := admin.CreateTopic(st.within(20*time.Second), c.partitions, 1, c.settings, topic); err != nil {
+		if _, err := admin.CreateTopic(st.within(), c.partitions, 1, c.settings, topic); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -72,7 +71,7 @@ func TestTopicsThatMayNotBeMade(t *testing.T) {
 func TestTopicWithPartitionsAdded(t *testing.T) {
 	st := newStage(t, kafkatest.Brokers(t), 2)
 	cfg := worked(st)
-	if _, err := kadm.NewClient(st.raw).CreatePartitions(st.within(20*time.Second), 1, st.group.CommandTopic("")); err != nil {
+	if _, err := kadm.NewClient(st.raw).CreatePartitions(st.within(), 1, st.group.CommandTopic("")); err != nil {
 		t.Fatal(err)
 	}
 	caller := start(t, callerOf(st))
@@ -81,7 +80,7 @@ func TestTopicWithPartitionsAdded(t *testing.T) {
 		return err == nil && len(topics[st.group.CommandTopic("")].Partitions) == 3
 	})
 	refused(st, cfg, st.group.CommandTopic("")+": found 3 partitions, needed 2", "fixed for life")
-	_, err := st.deposit.Call(st.within(20*time.Second), caller.Client(), "acc-1", deposit{Amount: 1})
+	_, err := st.deposit.Call(st.within(), caller.Client(), "acc-1", deposit{Amount: 1})
 	if muster.CodeOf(err) != muster.FailedPrecondition || !strings.Contains(err.Error(), "3 partitions") {
 		t.Errorf("call: %v; want FAILED_PRECONDITION and the counts", err)
 	}
@@ -93,28 +92,28 @@ func TestTopicRecreated(t *testing.T) {
 	cfg := worked(st)
 	admin := kadm.NewClient(st.raw)
 	all := []string{st.group.CommandTopic(""), st.group.JournalTopic(""), st.group.SnapshotTopic(""), st.group.DeadLetterTopic("")}
-	if _, err := admin.DeleteTopics(st.within(20*time.Second), all...); err != nil {
+	if _, err := admin.DeleteTopics(st.within(), all...); err != nil {
 		t.Fatal(err)
 	}
 	st.until("the topics are gone", func() bool {
 		topics, err := admin.ListTopics(t.Context())
 		return err == nil && !topics.Has(all[0]) && !topics.Has(all[1])
 	})
-	made, err := kafka.OpenAdmin(st.within(20*time.Second), kafka.Config{Brokers: st.brokers})
+	made, err := kafka.OpenAdmin(st.within(), kafka.Config{Brokers: st.brokers})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer made.Close()
-	if _, err := made.EnsureGroup(st.within(20*time.Second), st.group, true); err != nil {
+	if _, err := made.EnsureGroup(st.within(), st.group, true); err != nil {
 		t.Fatal(err)
 	}
 	refused(st, cfg, st.group.JournalTopic(""), "deleted and created again", "removing the data directory")
 	cfg.DataDir = t.TempDir()
-	if _, err := admin.DeleteGroups(st.within(20*time.Second), st.group.Name()); err != nil {
+	if _, err := admin.DeleteGroups(st.within(), st.group.Name()); err != nil {
 		t.Fatal(err)
 	}
 	s := start(t, cfg, st.owner(nil))
-	got, err := st.deposit.Call(st.within(20*time.Second), s.Client(), "acc-1", deposit{Amount: 2})
+	got, err := st.deposit.Call(st.within(), s.Client(), "acc-1", deposit{Amount: 2})
 	if err != nil || got.Balance != 2 {
 		t.Errorf("after it was accepted: %+v, %v; want a history that begins anew", got, err)
 	}

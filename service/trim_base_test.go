@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"maps"
 	"testing"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -32,13 +31,13 @@ func TestTrimMendsTheBase(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			st, _, s := trimmable(t)
-			if _, err := s.Trim(st.within(30*time.Second), st.group, old()); err != nil {
+			if _, err := s.Trim(st.within(), st.group, old()); err != nil {
 				t.Fatal(err)
 			}
 			_, states := st.decodedSnapshots()
 			spoil(st, states["acc-2"])
 			want := st.balances(s)
-			if _, err := s.Trim(st.within(30*time.Second), st.group, old()); err != nil {
+			if _, err := s.Trim(st.within(), st.group, old()); err != nil {
 				t.Fatal(err)
 			}
 			s.end()
@@ -55,7 +54,7 @@ func TestTrimMendsTheBase(t *testing.T) {
 // Nor where the state has all that was trimmed, although the base is not there: the store is kept, for what is missing was another's.
 func TestTrimmedAndForeignGapBehind(t *testing.T) {
 	st, _, s := trimmable(t)
-	if _, err := s.Trim(st.within(30*time.Second), st.group, old()); err != nil {
+	if _, err := s.Trim(st.within(), st.group, old()); err != nil {
 		t.Fatal(err)
 	}
 	s.end()

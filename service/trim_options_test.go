@@ -118,7 +118,7 @@ func TestTakeoverWhileTrimming(t *testing.T) {
 	}
 	answers := make(chan answer, 1)
 	go func() {
-		done, err := one.Trim(st.within(30*time.Second), st.group, old())
+		done, err := one.Trim(st.within(), st.group, old())
 		answers <- answer{done, err}
 	}()
 	<-midway
@@ -128,7 +128,7 @@ func TestTakeoverWhileTrimming(t *testing.T) {
 		t.Errorf("the first one: %+v, %v", first.done, first.err)
 	}
 	st.until("the other one serves", func() bool { return len(two.Status()) > 0 && two.Status()[0].State == service.Serving })
-	if done, err := two.Trim(st.within(30*time.Second), st.group, old()); err != nil || done.Events != 50-first.done.Events {
+	if done, err := two.Trim(st.within(), st.group, old()); err != nil || done.Events != 50-first.done.Events {
 		t.Errorf("the other one: %+v, %v, after %d", done, err, first.done.Events)
 	}
 	if gone, _ := st.removed(); len(gone) != 50 {

@@ -20,7 +20,7 @@ import (
 // What is old and covered by snapshots is removed, once; what is within the window, and the last event of each account, stays; nobody notices.
 func TestTrim(t *testing.T) {
 	st, _, s := trimmable(t)
-	done, err := s.Trim(st.within(30*time.Second), st.group, old())
+	done, err := s.Trim(st.within(), st.group, old())
 	if err != nil || done.Events != 50 || !slices.Equal(done.Partitions, []int32{0}) {
 		t.Fatalf("%+v, %v; want the 50 deposits from before", done, err)
 	}
@@ -36,7 +36,7 @@ func TestTrim(t *testing.T) {
 	if n := st.counter("muster_trimmed_events_total", nil); n != 50 {
 		t.Errorf("muster_trimmed_events_total is %v", n)
 	}
-	if again, err := s.Trim(st.within(30*time.Second), st.group, old()); err != nil || again.Events != 0 {
+	if again, err := s.Trim(st.within(), st.group, old()); err != nil || again.Events != 0 {
 		t.Errorf("the second time: %+v, %v", again, err)
 	}
 	st.deposits("late", 10, 5, 4, s) // repeats
@@ -50,7 +50,7 @@ func TestTrim(t *testing.T) {
 // The last event stays whatever olderThan says, and so does all that is remembered.
 func TestTrimKeepsTheWindow(t *testing.T) {
 	st, _, s := trimmable(t)
-	done, err := s.Trim(st.within(30*time.Second), st.group, service.TrimOptions{OlderThan: time.Now().Add(24 * time.Hour)})
+	done, err := s.Trim(st.within(), st.group, service.TrimOptions{OlderThan: time.Now().Add(24 * time.Hour)})
 	if err != nil || done.Events != 50 {
 		t.Errorf("%+v, %v; the late ones are within the window", done, err)
 	}
@@ -65,7 +65,7 @@ func TestTrimKeepsTheWindow(t *testing.T) {
 	if err := other.teller(s, "acc-9", "new"); err != nil {
 		t.Fatal(err)
 	}
-	if done, err := s.Trim(other.within(30*time.Second), other.group, old()); err != nil || done.Events != 0 {
+	if done, err := s.Trim(other.within(), other.group, old()); err != nil || done.Events != 0 {
 		t.Errorf("%+v, %v; each account has one event", done, err)
 	}
 	other.complete(s)
@@ -79,7 +79,7 @@ func TestTrimUnderLoad(t *testing.T) {
 		defer close(loaded)
 		st.deposits("during", 200, 5, 8, s)
 	}()
-	done, err := s.Trim(st.within(60*time.Second), st.group, old())
+	done, err := s.Trim(st.within(), st.group, old())
 	<-loaded
 	if err != nil || done.Events != 50 {
 		t.Errorf("%+v, %v", done, err)
@@ -116,7 +116,7 @@ func TestTrimWaitsForWhatIsInHand(t *testing.T) {
 	s = startPieces(t, cfg, 1000, st.owner(nil))
 	trimmed := make(chan error, 1)
 	go func() {
-		done, err := s.Trim(st.within(30*time.Second), st.group, old())
+		done, err := s.Trim(st.within(), st.group, old())
 		if err == nil && done.Events != 50 {
 			err = fmt.Errorf("%+v", done)
 		}
@@ -152,7 +152,7 @@ func TestTrimCutShort(t *testing.T) {
 			st, _, s := trimmable(t)
 			s.end()
 			want := map[string]int64{"acc-0": 12, "acc-1": 12, "acc-2": 12, "acc-3": 12, "acc-4": 12}
-			ctx, cancel := context.WithCancel(st.within(time.Minute))
+			ctx, cancel := context.WithCancel(st.within())
 			defer cancel()
 			var wrong error // the goroutine that trims writes, and has ended its work when Trim returns
 			var trimming, first atomic.Bool
@@ -197,7 +197,7 @@ func TestTrimCutShort(t *testing.T) {
 			}
 			heir.end()
 			first.Store(false)
-			done, err = s.Trim(st.within(30*time.Second), st.group, old())
+			done, err = s.Trim(st.within(), st.group, old())
 			if err != nil || done.Events != 50-wanted || wrong != nil {
 				t.Errorf("called again: %+v, %v; %v", done, err, wrong)
 			}
@@ -208,7 +208,7 @@ func TestTrimCutShort(t *testing.T) {
 // When the broker has compacted what was trimmed, an owner without state starts from the snapshots, and goes on.
 func TestTrimmedColdStart(t *testing.T) {
 	st, _, s := trimmable(t)
-	if _, err := s.Trim(st.within(30*time.Second), st.group, old()); err != nil {
+	if _, err := s.Trim(st.within(), st.group, old()); err != nil {
 		t.Fatal(err)
 	}
 	st.deposits("after", 20, 5, 4, s)
@@ -232,7 +232,7 @@ func TestTrimmedColdStart(t *testing.T) {
 // A store that was away while the journal was trimmed starts anew from the snapshots.
 func TestTrimmedWarmStart(t *testing.T) {
 	st, _, s := trimmable(t)
-	if _, err := s.Trim(st.within(30*time.Second), st.group, old()); err != nil {
+	if _, err := s.Trim(st.within(), st.group, old()); err != nil {
 		t.Fatal(err)
 	}
 	want := st.balances(s)
@@ -268,7 +268,7 @@ func TestTrimmedWarmStart(t *testing.T) {
 // Without the snapshots, or with spoilt ones, a trimmed partition stops and says what is missing. It never serves a state that lacks something.
 func TestTrimmedWithoutBase(t *testing.T) {
 	st, _, s := trimmable(t)
-	if _, err := s.Trim(st.within(30*time.Second), st.group, old()); err != nil {
+	if _, err := s.Trim(st.within(), st.group, old()); err != nil {
 		t.Fatal(err)
 	}
 	s.end()
@@ -303,7 +303,7 @@ func TestTrimmedWithoutBase(t *testing.T) {
 // Where the base is complete, a gap is not blamed on trimming.
 func TestTrimmedAndForeignGap(t *testing.T) {
 	st, cfg, s := trimmable(t)
-	if _, err := s.Trim(st.within(30*time.Second), st.group, old()); err != nil {
+	if _, err := s.Trim(st.within(), st.group, old()); err != nil {
 		t.Fatal(err)
 	}
 	s.end()

@@ -61,7 +61,7 @@ func committedIn(t *testing.T, brokers []string, topic string) (all map[int64]*k
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	ends, err := kadm.NewClient(client).ListCommittedOffsets(ctx, topic)
 	if err != nil {
@@ -197,7 +197,7 @@ func (c *copied) put(records []*kgo.Record) {
 	if len(records) == 0 {
 		return
 	}
-	if err := c.raw.ProduceSync(c.within(30*time.Second), records...).FirstErr(); err != nil {
+	if err := c.raw.ProduceSync(c.within(), records...).FirstErr(); err != nil {
 		c.t.Fatal(err)
 	}
 }
@@ -208,7 +208,7 @@ func (st *stage) balances(s *running) map[string]int64 {
 	all := map[string]int64{}
 	for i := range 5 {
 		id := fmt.Sprintf("acc-%d", i)
-		got, err := st.balance.Call(st.within(30*time.Second), s.Client(), id, ask{})
+		got, err := st.balance.Call(st.within(), s.Client(), id, ask{})
 		if err != nil {
 			st.t.Fatal(err)
 		}

@@ -84,7 +84,7 @@ type running struct {
 // start opens and runs a service and waits until it is ready.
 func start(t *testing.T, cfg service.Config, parts ...service.Part) *running {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	s, err := service.Open(ctx, cfg, parts...)
 	if err != nil {
@@ -96,7 +96,7 @@ func start(t *testing.T, cfg service.Config, parts ...service.Part) *running {
 // launchOpened runs a service and waits until it is ready.
 func launchOpened(t *testing.T, s *service.Service) *running {
 	t.Helper()
-	limit := time.Minute
+	limit := patience
 	if os.Getenv("MUSTER_SOAK") != "" {
 		limit = 10 * time.Minute
 	}
@@ -124,8 +124,8 @@ func (r *running) end() {
 		if err != nil && !errors.Is(err, service.ErrClosed) {
 			r.t.Errorf("run: %v", err)
 		}
-	case <-time.After(time.Minute):
-		r.t.Error("run did not end within a minute")
+	case <-time.After(patience):
+		r.t.Error("run did not end in time")
 	}
 	r.done = nil
 }

@@ -208,7 +208,7 @@ func TestRouteOfPositions(t *testing.T) {
 		}
 		ctx, cancel := hurried(t, 250*time.Millisecond), func() {}
 		if n == 1 { // it holds the shard, so nobody answers before the end
-			ctx, cancel = context.WithTimeout(t.Context(), 100*time.Millisecond)
+			ctx, cancel = context.WithTimeout(t.Context(), 500*time.Millisecond)
 		}
 		err := host.AwaitView(ctx, "totals", 1, pos(4, 1))
 		cancel()
