@@ -50,3 +50,9 @@ func (v Value[T]) Disclosed(codec Discloser, place Place, data []byte) ([]Subjec
 	_, err := v.Decode(d, place, data)
 	return d.subjects, err
 }
+
+// Disclosed gives the subjects of whom an event of this type holds something in clear, also beside what is sealed in it; see [Discloser]. It asks for no key, so
+// it is the same before an erasure and after one. The error says that the payload cannot be decoded.
+func (t *EventType[E]) Disclosed(codec Discloser, ev *Event) ([]SubjectRef, error) {
+	return Value[E]{}.Disclosed(codec, eventPlace(ev), ev.Payload)
+}

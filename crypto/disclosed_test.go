@@ -99,6 +99,48 @@ func TestDisclosed(t *testing.T) {
 	}
 }
 
+// A typed event tells whose data it has in clear, sealed or not, also when the keys are gone.
+func TestDisclosedByATypedEvent(t *testing.T) {
+	w := openCodec(t)
+	booked := muster.NewEvent[laterPair](muster.NewGroup("pairs"), "pairs.Booked")
+	event := func(codec muster.Codec, v any) *muster.Event {
+		place := eventAt("p-1", 1)
+		data, content, err := codec.Encode(nil, place, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &muster.Event{Payload: data, Meta: muster.Meta{
+			ID: place.MessageID, Group: place.Group, Type: place.Type, AggregateID: place.AggregateID, Revision: place.Revision, ContentType: content,
+		}}
+	}
+	pair := oldPair{"anna", "bert", "Anna", "Bert"}
+	events := map[string]struct {
+		event *muster.Event
+		want  []string
+	}{
+		"in clear":       {event(muster.PlainCodec{}, pair), []string{"anna", "bert"}},
+		"sealed in part": {event(w, subjectB(pair)), []string{"anna"}},
+		"sealed":         {event(w, laterPair(pair)), nil},
+	}
+	for _, destroyed := range []bool{false, true} {
+		for name, one := range events {
+			var want []muster.SubjectRef
+			for _, id := range one.want {
+				want = append(want, w.Ref(id))
+			}
+			if got, err := booked.Disclosed(w, one.event); err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s, keys destroyed %v: %x, %v; want %x", name, destroyed, got, err, want)
+			}
+		}
+		for _, id := range []string{"anna", "bert"} {
+			w.store.destroy(t, w.Ref(id))
+		}
+	}
+	if _, err := booked.Disclosed(w, &muster.Event{Payload: []byte("{")}); err == nil {
+		t.Error("an event that cannot be decoded discloses nothing")
+	}
+}
+
 // mustNarrow reads a message as an older build does.
 func mustNarrow(t *testing.T, wide *personpb.Wide) *personpb.Narrow {
 	t.Helper()

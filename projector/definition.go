@@ -20,7 +20,8 @@ type Definition struct {
 	placement  Placement
 	groups     []*muster.Group // in the order of their first function
 	handlers   map[string]map[string]handler
-	others     map[string]handler // by group: for types without a function of their own
+	others     map[string]handler              // by group: for types without a function of their own
+	disclosers map[string]map[string]discloser // by group and type, where handlers has a function
 	where      func(*muster.Event) bool
 	start      muster.Reading // Start, Time and After count
 	keyOf      func(*muster.Event) string
@@ -106,7 +107,7 @@ var projectionName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$`)
 // NewDefinition begins one; packages that bring a target of their own call it.
 func NewDefinition(name string, opts ...Option) *Definition {
 	d := &Definition{
-		name: name, version: 1, handlers: map[string]map[string]handler{}, others: map[string]handler{},
+		name: name, version: 1, handlers: map[string]map[string]handler{}, others: map[string]handler{}, disclosers: map[string]map[string]discloser{},
 		start: muster.Reading{Start: muster.StartEarliest}, failures: defaultPolicies(),
 	}
 	for _, opt := range opts {

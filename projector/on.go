@@ -34,6 +34,10 @@ func On[T, E any](p Into[T], t *muster.EventType[E], fn func(ctx context.Context
 		return
 	}
 	d.reads(t.Group())
+	if d.disclosers[group] == nil {
+		d.disclosers[group] = map[string]discloser{}
+	}
+	d.disclosers[group][t.Name()] = t.Disclosed
 	d.handlers[group][t.Name()] = func(ctx context.Context, tx any, codec muster.Codec, ev *muster.Event) error {
 		e, withheld, err := t.Reveal(codec, ev)
 		if err != nil {

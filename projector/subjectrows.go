@@ -100,7 +100,7 @@ func (s *Store) countSubject(ctx context.Context, codec muster.Attributor, view 
 	return nil
 }
 
-// causesErased gives the letters whose events have data of an erased subject, with a cause that says no more than that.
+// causesErased gives the letters whose events have data of an erased subject, sealed or in clear, and whose causes may tell it.
 func (w *worker) causesErased(subject muster.SubjectRef) ([]Letter, error) {
 	attributor, does := w.r.config.Codec.(muster.Attributor)
 	if !does || len(w.held.progress.letters) == 0 {
@@ -111,6 +111,9 @@ func (w *worker) causesErased(subject muster.SubjectRef) ([]Letter, error) {
 		return nil, fmt.Errorf("its letters cannot be read: %w", AsStore(err))
 	}
 	return slices.DeleteFunc(stored.Letters, func(l Letter) bool {
-		return l.Cause == "" || l.Cause == CauseErased || !slices.Contains(attributor.Subjects(nil, l.Event.Payload), subject)
+		if l.Cause == "" || l.Cause == CauseErased {
+			return true
+		}
+		return !slices.Contains(attributor.Subjects(nil, l.Event.Payload), subject) && !w.d.letterDiscloses(attributor, &l, subject)
 	}), nil
 }

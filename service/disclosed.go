@@ -8,6 +8,7 @@ import (
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/consumer"
 	"github.com/seed-3eec0498/muster/crypto"
+	"github.com/seed-3eec0498/muster/projector"
 )
 
 // What a verification says of data that lies in clear because its fields were declared personal after it was written: what it is, and what to do.
@@ -15,6 +16,7 @@ const (
 	clearEvents    = "events have data of the subject in clear, from before it was declared personal; trim the journal behind them"
 	clearStates    = "states have " + clearAgain
 	clearSnapshots = "snapshots have " + clearAgain
+	clearLetters   = "letters have data of the subject in clear, from before it was declared personal; trim the journal behind their events, and drop the letters or retry them"
 	clearRows      = "rows have data of the subject in clear, from before it was declared personal; rebuild the view"
 
 	clearAgain = "data of the subject in clear, because an older build has carried the erasure out; start this instance on an empty data directory, and it is carried out again"
@@ -47,6 +49,16 @@ func (o *owner) stateDiscloses(stored *muster.StoredState, ref crypto.SubjectRef
 		return false, nil
 	}
 	refs, err := o.behaviour.DisclosedByState(d, stored)
+	return slices.Contains(refs, ref), err
+}
+
+// letterDiscloses tells whether the event of a letter does.
+func (p *Privacy) letterDiscloses(one *projection, l *projector.Letter, ref crypto.SubjectRef) (bool, error) {
+	d, does := p.s.cfg.codec().(muster.Discloser)
+	if !does {
+		return false, nil
+	}
+	refs, err := one.DisclosedByEvent(d, &l.Event)
 	return slices.Contains(refs, ref), err
 }
 
