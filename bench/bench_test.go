@@ -52,7 +52,7 @@ func TestEveryRow(t *testing.T) {
 			t.Errorf("%s: config %+v", r.Name, c)
 		}
 	}
-	want := []string{"drain", "call-1", "call-256", "call-1-transactional", "call-256-transactional", "call-hot", "call-skew", "call-256-rf3", "recover", "resident", "view-memory", "view-pebble", "view-pebble-fetched", "view-postgres", "rebuild", "seal-256", "seal-1k", "open-1k", "drain-sealed", "keys-1m", "wait-for"}
+	want := []string{"drain", "call-1", "call-256", "call-1-transactional", "call-256-transactional", "call-hot", "call-skew", "call-256-rf3", "recover", "resident", "view-memory", "view-pebble", "view-pebble-fetched", "view-postgres", "rebuild", "seal-256", "seal-1k", "open-1k", "drain-sealed", "drain-ciphered", "keys-1m", "wait-for"}
 	if strings.Contains(out.String(), "view-postgres          left out") {
 		want = slices.DeleteFunc(want, func(name string) bool { return name == "view-postgres" })
 	}

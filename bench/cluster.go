@@ -99,6 +99,7 @@ type stage struct {
 	name    string
 	replies string         // the topic
 	privacy *crypto.Config // nil: its service seals nothing
+	codec   muster.Codec   // of its service; nil: the usual one
 }
 
 // stage makes topics under a name of their own and returns when they have leaders. drop removes them.

@@ -16,9 +16,36 @@ import (
 // drainSealed is drain of commands, events and states with a personal field as long as a payload, which is sealed for each aggregate under a key of
 // its own. Beside it stands the same engine, the same contract and the same backlog with nothing sealed.
 func drainSealed(ctx context.Context, c *cluster, s sizes) (pass, error) {
-	took, detail, err := c.drainedEntries(ctx, s, &crypto.Config{
+	privacy := &crypto.Config{
 		Keys: crypto.NewMemoryKeys(), KMS: crypto.NewMemoryKMS(), SubjectKey: make([]byte, 32), CacheEntries: 2 * s.aggregates,
+	}
+	return c.drainBeside(ctx, s, "drain-sealed", func(at *stage) (muster.Codec, func() error, error) {
+		codec, err := crypto.Open(ctx, *privacy)
+		if err != nil {
+			return nil, nil, err
+		}
+		at.privacy = privacy
+		return codec, codec.Close, nil
 	})
+}
+
+// drainCiphered is the same with [bareCiphers] in place of package crypto: what the cipher alone costs the engine.
+func drainCiphered(ctx context.Context, c *cluster, s sizes) (pass, error) {
+	return c.drainBeside(ctx, s, "drain-ciphered", func(at *stage) (muster.Codec, func() error, error) {
+		at.codec = &bareCiphers{}
+		return &bareCiphers{}, func() error { return nil }, nil
+	})
+}
+
+// sealing has the service of a stage seal, and gives the codec of who writes to it, with a function that lets go of that.
+type sealing func(at *stage) (codec muster.Codec, release func() error, err error)
+
+func inClear(*stage) (muster.Codec, func() error, error) {
+	return muster.PlainCodec{}, func() error { return nil }, nil
+}
+
+func (c *cluster) drainBeside(ctx context.Context, s sizes, row string, seal sealing) (pass, error) {
+	took, detail, err := c.drainedEntries(ctx, s, row, seal)
 	if err != nil {
 		return pass{}, err
 	}
@@ -26,7 +53,7 @@ func drainSealed(ctx context.Context, c *cluster, s sizes) (pass, error) {
 	if !c.cfg.raw {
 		return p, nil
 	}
-	took, beside, err := c.drainedEntries(ctx, s, nil)
+	took, beside, err := c.drainedEntries(ctx, s, row, inClear)
 	if err != nil {
 		return pass{}, fmt.Errorf("without sealing: %w", err)
 	}
@@ -37,23 +64,18 @@ func drainSealed(ctx context.Context, c *cluster, s sizes) (pass, error) {
 	return p, nil
 }
 
-// drainedEntries writes a backlog of entries, sealed where privacy is given, and lets an owner work it off.
-func (c *cluster) drainedEntries(ctx context.Context, s sizes, privacy *crypto.Config) (took time.Duration, detail map[string]float64, err error) {
-	at, drop, err := c.stage(ctx, "drain-sealed")
+// drainedEntries writes a backlog of entries, sealed or not, and lets an owner work it off.
+func (c *cluster) drainedEntries(ctx context.Context, s sizes, row string, seal sealing) (took time.Duration, detail map[string]float64, err error) {
+	at, drop, err := c.stage(ctx, row)
 	if err != nil {
 		return 0, nil, err
 	}
 	defer drop()
-	at.privacy = privacy
-	var codec muster.Codec = muster.PlainCodec{}
-	if privacy != nil {
-		sealing, err := crypto.Open(ctx, *privacy)
-		if err != nil {
-			return 0, nil, err
-		}
-		defer func() { err = errors.Join(err, sealing.Close()) }()
-		codec = sealing
+	codec, release, err := seal(at)
+	if err != nil {
+		return 0, nil, err
 	}
+	defer func() { err = errors.Join(err, release()) }()
 	entry := &benchpb.Entry{Text: filling(c.cfg.seed, s.payload)}
 	encode := func(cmd *muster.Command) (err error) {
 		place := muster.Place{Purpose: muster.PurposeCommand, Group: cmd.Group, Type: cmd.Type, AggregateID: cmd.AggregateID, MessageID: cmd.ID}

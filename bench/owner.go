@@ -37,7 +37,8 @@ func (c *cluster) serve(ctx context.Context, s *stage, assigned func(*owner) boo
 	defer side(ctx, "engine")() // what is started here has the label, too
 	o := &owner{metrics: prometheus.NewRegistry(), dir: dir, done: make(chan error, 1)}
 	o.Service, err = service.Open(ctx, service.Config{
-		Name: s.name, Brokers: c.kafka.Brokers, DataDir: dir, Kafka: c.kafka, Metrics: o.metrics, CallTimeout: 30 * time.Second, Privacy: s.privacy,
+		Name: s.name, Brokers: c.kafka.Brokers, DataDir: dir, Kafka: c.kafka, Metrics: o.metrics, CallTimeout: 30 * time.Second,
+		Privacy: s.privacy, Codec: s.codec,
 	}, parts...)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))

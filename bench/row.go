@@ -47,6 +47,7 @@ func catalogue() []row {
 		{name: "seal-1k", unit: "ns", wanted: "<= 1.7", pass: seal(1024)},
 		{name: "open-1k", unit: "ns", wanted: "<= 2.2", pass: open(1024)},
 		{name: "drain-sealed", unit: "commands/s", wanted: ">= 0.85", pass: drainSealed},
+		{name: "drain-ciphered", unit: "commands/s", pass: drainCiphered},
 		{name: "keys-1m", unit: "MiB RSS", wanted: "value < 192", pass: keysMany},
 		{name: "wait-for", unit: "ms p50", wanted: "<= 2", pass: waitFor},
 	}, peerRows()...)
