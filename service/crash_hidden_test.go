@@ -20,7 +20,10 @@ import (
 func TestOpenTransactionOfDeadInstance(t *testing.T) {
 	r := newRun(t, realBrokers(t), 2, 1)
 	registry := prometheus.NewRegistry()
-	_, lines := r.takeOverBehind(r.group.Name()+"/ghost/0/0", unending, registry)
+	took, lines := r.takeOverBehind(r.group.Name()+"/ghost/0/0", time.Minute, registry)
+	if took > 45*time.Second {
+		t.Errorf("served after %v; the transaction of a dead instance should have been fenced", took)
+	}
 	if n := total(t, registry, "muster_fenced_leftovers_total", nil); n != 1 {
 		t.Errorf("%v leftovers fenced, want the one; log:\n%s", n, lines)
 	}
@@ -102,8 +105,12 @@ func TestOpenTransactionBesideOwner(t *testing.T) {
 	cfg.Metrics = registry
 	start(t, cfg, r.owner())
 	r.give(r.orders(20, 4), 4)
-	r.leaveOpen(r.group.Name()+"/ghost/0/0", kafka.Partition("acc-0", r.group.Partitions()), unending)
+	r.leaveOpen(r.group.Name()+"/ghost/0/0", kafka.Partition("acc-0", r.group.Partitions()), time.Minute)
+	began := time.Now()
 	r.give(r.orders(20, 4), 4)
+	if took := time.Since(began); took > 45*time.Second {
+		t.Errorf("the commands behind the open transaction were answered after %v", took)
+	}
 	if n := total(t, registry, "muster_suspensions_total", map[string]string{"reason": "foreign-writer"}); n < 1 {
 		t.Error("nobody noticed the stranger's record between the owner's events")
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/seed-3eec0498/muster"
 )
@@ -27,7 +28,7 @@ func TestKillWhileCommandsWait(t *testing.T) {
 func killedWaiting(t *testing.T, brokers []string, point string, elsewhere bool) {
 	r := newRun(t, brokers, 1, 1)
 	cfg := childConfig{
-		Group: r.group.Name(), Partitions: 1, Brokers: brokers, Dir: t.TempDir(), Instance: "one", TransactionTimeout: unending,
+		Group: r.group.Name(), Partitions: 1, Brokers: brokers, Dir: t.TempDir(), Instance: "one", TransactionTimeout: time.Minute,
 		Closed: true, Point: point, Hit: 12,
 	}
 	owner := launch(t, cfg)

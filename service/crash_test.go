@@ -13,9 +13,6 @@ import (
 	"github.com/seed-3eec0498/muster/producer"
 )
 
-// unending is a transaction timeout longer than any test waits: who waits until the broker ends the transaction of a dead instance, fails.
-const unending = 10 * time.Minute
-
 // points are the places at which the engine can be stopped, in the order in which a batch passes them.
 func points() []string {
 	return []string{
@@ -96,7 +93,7 @@ func killed(t *testing.T, brokers []string, cfg childConfig, next ...func(*child
 	r := newRun(t, brokers, 3, 2)
 	cfg.Group, cfg.Partitions, cfg.Brokers, cfg.Dir, cfg.Instance = r.group.Name(), 3, brokers, t.TempDir(), "one"
 	if cfg.TransactionTimeout == 0 {
-		cfg.TransactionTimeout = unending
+		cfg.TransactionTimeout = time.Minute // who waits for it, fails
 	}
 	owner := launch(t, cfg)
 	owner.await("ready")
@@ -126,7 +123,11 @@ func killed(t *testing.T, brokers []string, cfg childConfig, next ...func(*child
 			continue
 		}
 		owner.await("ready")
-		t.Logf("%s serves after %v", cfg.Instance, time.Since(down).Round(time.Millisecond))
+		took := time.Since(down).Round(time.Millisecond)
+		t.Logf("%s serves after %v", cfg.Instance, took)
+		if took > 30*time.Second {
+			t.Errorf("%s serves after %v; it should not have waited for the transaction timeout", cfg.Instance, took)
+		}
 	}
 	load.Wait()
 	r.give(append(warm, orders...), 6) // each once more: the original answer, through whichever caller

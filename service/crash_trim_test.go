@@ -123,7 +123,7 @@ func trimmingRun(t *testing.T, brokers []string) (*run, childConfig, map[muster.
 	t.Helper()
 	r := newRun(t, brokers, 1, 1)
 	cfg := childConfig{
-		Group: r.group.Name(), Partitions: 1, Brokers: brokers, Dir: t.TempDir(), Instance: "one", TransactionTimeout: unending, Trim: true,
+		Group: r.group.Name(), Partitions: 1, Brokers: brokers, Dir: t.TempDir(), Instance: "one", TransactionTimeout: time.Minute, Trim: true,
 	}
 	own := r.ownerConfig(cfg.Instance, cfg.Dir)
 	s := start(t, own, r.owner())

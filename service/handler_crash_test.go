@@ -5,6 +5,7 @@ package service_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/seed-3eec0498/muster/internal/kafkatest"
 	"github.com/seed-3eec0498/muster/producer"
@@ -21,7 +22,7 @@ func TestKillHandlerOwner(t *testing.T) {
 			till := d.open(t, brokers)
 			cfg := childConfig{
 				Group: d.group.Name(), Partitions: 3, Brokers: brokers, Dir: t.TempDir(), Instance: "one", Desk: true,
-				Point: point, Hit: 4, TransactionTimeout: unending,
+				Point: point, Hit: 4, TransactionTimeout: time.Minute, // who waits for it, fails
 			}
 			owner := launch(t, cfg)
 			owner.await("ready")
@@ -50,7 +51,7 @@ func TestKillHandlerThatOnlyWrites(t *testing.T) {
 	till := d.open(t, brokers)
 	cfg := childConfig{
 		Group: d.group.Name(), Partitions: 1, Brokers: brokers, Dir: t.TempDir(), Instance: "one", Desk: true,
-		Point: producer.PointAfterProduce, Hit: 1, TransactionTimeout: unending,
+		Point: producer.PointAfterProduce, Hit: 1, TransactionTimeout: 10 * time.Minute,
 	}
 	owner := launch(t, cfg)
 	owner.await("ready")

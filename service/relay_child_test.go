@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/producer"
@@ -63,7 +64,7 @@ func relayAll(ctx context.Context, c relayConfig, pass func(string)) error {
 	fx := projector.NewEffects("relay")
 	target, err := service.OpenOutward(ctx, service.OutwardConfig{
 		Kafka: connection(c.Brokers), Service: c.Service, Create: true, Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-		Ledger: func(l *producer.LedgerConfig) { l.Failpoint, l.TransactionTimeout = pass, unending },
+		Ledger: func(l *producer.LedgerConfig) { l.Failpoint, l.TransactionTimeout = pass, time.Minute }, // who waits for it, fails
 	}, pub.Definition())
 	if err != nil {
 		return err

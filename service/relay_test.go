@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/seed-3eec0498/muster/internal/kafkatest"
 	"github.com/seed-3eec0498/muster/kafka"
@@ -119,8 +120,12 @@ func TestRelayKilled(t *testing.T) {
 				p.kill()
 			}
 			c.Point = ""
+			began := time.Now()
 			p := launchRelay(t, "heir", c)
 			p.await("done")
+			if took := time.Since(began); took > 50*time.Second {
+				t.Errorf("the heir was done after %v; it should not have waited for the transaction timeout", took)
+			}
 			p.end()
 			checkRelayed(t, brokers, c.Topic, c.Events)
 			hook.check(t, c.Events)
