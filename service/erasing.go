@@ -46,6 +46,9 @@ func (o *owner) erase(ctx context.Context, p int32, erasures []crypto.Erasure, f
 	if err := e.owe(erasures, forget); err != nil || len(e.ids) == 0 {
 		return err
 	}
+	if err := o.privacy.know(ctx, e.gone); err != nil {
+		return err
+	}
 	if err := e.run(ctx); err != nil {
 		return err
 	}

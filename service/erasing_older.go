@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"errors"
 
 	"github.com/seed-3eec0498/muster/crypto"
 )
@@ -23,6 +24,9 @@ func (o *owner) redactOlder(ctx context.Context, p int32, older bool) error {
 	}
 	e := &erasing{o: o, partition: p, found: map[string]bool{}, disclosed: !older}
 	if err := e.owe(over, o.privacy.forget); err != nil || len(e.ids) == 0 {
+		return err
+	}
+	if err := o.privacy.know(ctx, e.gone); err != nil {
 		return err
 	}
 	ids, some, err := e.find(ctx)
@@ -58,6 +62,22 @@ func (p *Privacy) over(ctx context.Context, group string, partition int32) (all 
 	}
 	return all, nil
 }
+
+// know tells that the key store of this process has heard that keys are destroyed: what is folded with one that still opens shows it in what is derived.
+func (p *Privacy) know(ctx context.Context, gone []crypto.SubjectRef) error {
+	for _, ref := range gone {
+		switch _, marked, err := p.config.Keys.Destroyed(ctx, ref); {
+		case err != nil:
+			return err
+		case !marked:
+			return errNotHeard
+		}
+		p.forget(ref)
+	}
+	return nil
+}
+
+var errNotHeard = errors.New("the key store here has not heard of an erasure that is over")
 
 func owes(duties []crypto.Duty, group string, partition int32) bool {
 	for _, d := range duties {
