@@ -253,10 +253,9 @@ func (w *worker) commit(batch Batch, change *Change) error {
 	return nil
 }
 
-// committed tells everyone who is interested.
+// committed tells everyone who is interested: last those that wait for it, who then find it counted.
 func (w *worker) committed(change *Change) {
 	now := w.r.config.Now()
-	w.held.progress.commits(now, change, w.sources, w.stage.ran+w.stage.passed)
 	o := &w.r.config.Observe
 	if o.Applied != nil && len(change.Checkpoints) > 0 {
 		o.Applied(Applied{Shard: w.shard, Events: w.stage.ran, Passed: w.stage.passed, Took: now.Sub(w.stage.began)})
@@ -278,6 +277,7 @@ func (w *worker) committed(change *Change) {
 				"reason", l.Reason, "position", l.ID, "type", l.Event.Type)
 		}
 	}
+	w.held.progress.commits(now, change, w.sources, w.stage.ran+w.stage.passed)
 }
 
 // commitChange commits a change that no function wrote to.

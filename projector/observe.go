@@ -3,6 +3,7 @@ package projector
 import "time"
 
 // Observe hears what a [Runner] does; each field may be nil. The functions are called in line by the goroutine of a shard: they return at once.
+// Who waits for an event, as [Runner.Await] does, goes on when Applied has returned.
 type Observe struct {
 	Applied   func(Applied)   // a batch is durable
 	Failed    func(Failed)    // a function failed, or an event could not be handled; each try

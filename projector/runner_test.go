@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,6 +42,37 @@ func TestEventsAreAppliedInLogOrder(t *testing.T) {
 		if r.runs("1") != 3 || r.runs("3") != 1 {
 			t.Errorf("functions ran again: %v", r.ran)
 		}
+	})
+}
+
+func TestWhatIsAwaitedIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, 1)
+		told, goOn := make(chan struct{}), make(chan struct{})
+		runner, _ := r.operated(t, func(c *projector.Config) {
+			c.Observe.Applied = func(b projector.Applied) {
+				if b.Events > 0 {
+					close(told)
+					<-goOn
+				}
+			}
+		})
+		at := r.note(0, "a:1")
+		var awaited atomic.Bool
+		var waiting sync.WaitGroup
+		waiting.Go(func() {
+			if err := runner.Await(t.Context(), at); err != nil {
+				t.Error(err)
+			}
+			awaited.Store(true)
+		})
+		<-told
+		synctest.Wait()
+		if awaited.Load() {
+			t.Error("an event counts as applied for who waits before it was told to Observe")
+		}
+		close(goOn)
+		waiting.Wait()
 	})
 }
 
