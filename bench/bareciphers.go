@@ -43,11 +43,13 @@ func (c *bareCiphers) Encode(dst []byte, place muster.Place, v any) ([]byte, str
 
 // Echo implements [muster.Echoer]: the codec of package crypto is one, too.
 func (c *bareCiphers) Echo(dst []byte, place muster.Place, v, into any) (data []byte, contentType string, _ muster.Redaction, err error) {
-	plain, put := c.scratch()
-	defer put(&plain)
-	if plain, contentType, err = c.PlainCodec.Encode(plain, place, v); err != nil {
+	memory := c.scratch()
+	defer c.memory.Put(memory)
+	plain, contentType, err := c.PlainCodec.Encode((*memory)[:0], place, v)
+	if err != nil {
 		return nil, "", muster.Redaction{}, err
 	}
+	*memory = plain
 	if into != nil {
 		place.ContentType = contentType
 		if err := c.PlainCodec.Decode(place, plain, into); err != nil {
@@ -76,11 +78,13 @@ func (c *bareCiphers) Decode(place muster.Place, data []byte, into any) error {
 	if err != nil {
 		return err
 	}
-	plain, put := c.scratch()
-	defer put(&plain)
-	if plain, err = aead.Open(plain, nil, data, c.aad[:]); err != nil {
+	memory := c.scratch()
+	defer c.memory.Put(memory)
+	plain, err := aead.Open((*memory)[:0], nil, data, c.aad[:])
+	if err != nil {
 		return err
 	}
+	*memory = plain
 	return c.PlainCodec.Decode(place, plain, into)
 }
 
@@ -90,15 +94,11 @@ func (c *bareCiphers) Reveal(place muster.Place, data []byte, into any) (muster.
 }
 
 // scratch lends memory, until it is put back.
-func (c *bareCiphers) scratch() (memory []byte, put func(*[]byte)) {
-	m, _ := c.memory.Get().(*[]byte)
-	if m == nil {
-		m = new([]byte)
+func (c *bareCiphers) scratch() *[]byte {
+	if m, is := c.memory.Get().(*[]byte); is {
+		return m
 	}
-	return (*m)[:0], func(now *[]byte) {
-		*m = *now
-		c.memory.Put(m)
-	}
+	return new([]byte)
 }
 
 var _ muster.Echoer = (*bareCiphers)(nil)
