@@ -30,7 +30,7 @@ func (o *owner) tenureOf(p int32) *tenure {
 //
 // Whoever dies in between leaves nothing noted, so the next owner does it again. Whether it was done is noted with the rows themselves: an owner with
 // an older copy of the rows does it in these, although the partition was acknowledged long ago.
-func (o *owner) erase(ctx context.Context, p int32, erasures []crypto.Erasure, forget func(crypto.SubjectRef)) error {
+func (o *owner) erase(ctx context.Context, p int32, erasures []crypto.Erasure) error {
 	t := o.borrow(p)
 	if t == nil {
 		return errEraseBusy
@@ -43,10 +43,7 @@ func (o *owner) erase(ctx context.Context, p int32, erasures []crypto.Erasure, f
 	if o.board.state(o.group.Name(), p) != Serving { // looked at behind the count: a recovery that begins from here on counts one more
 		return errEraseBusy
 	}
-	if err := e.owe(erasures, forget); err != nil || len(e.ids) == 0 {
-		return err
-	}
-	if err := o.privacy.know(ctx, e.gone); err != nil {
+	if err := e.owe(erasures); err != nil || len(e.ids) == 0 {
 		return err
 	}
 	if err := e.run(ctx); err != nil {
@@ -61,7 +58,7 @@ func (o *owner) erase(ctx context.Context, p int32, erasures []crypto.Erasure, f
 }
 
 // owe takes those of the erasures that are not noted with the rows.
-func (e *erasing) owe(erasures []crypto.Erasure, forget func(crypto.SubjectRef)) error {
+func (e *erasing) owe(erasures []crypto.Erasure) error {
 	done, err := e.o.states.Erased(e.partition)
 	if err != nil {
 		return err
@@ -75,7 +72,7 @@ func (e *erasing) owe(erasures []crypto.Erasure, forget func(crypto.SubjectRef))
 		if !one.Reinstated {
 			e.gone = append(e.gone, one.Subject)
 		}
-		forget(one.Subject)
+		e.o.privacy.forget(one.Subject)
 	}
 	return nil
 }
@@ -142,10 +139,9 @@ func (e *erasing) run(ctx context.Context) error {
 		return err
 	}
 	o, p := e.o, e.partition
-	e.refolding = o.processor.Refold(p, ids)
 	ends, err := consumer.EndOffsets(ctx, o.reader, []int32{p})
 	if err == nil {
-		err = e.read(ctx, ends[p])
+		err = e.fold(ctx, ids, ends[p])
 	}
 	if err != nil {
 		return err
@@ -157,6 +153,25 @@ func (e *erasing) run(ctx context.Context) error {
 	}
 	o.cfg.failpoint("erasing-rows")
 	return o.snapshots.replace(ctx, p, states)
+}
+
+// errNotHeard says that something would be folded with keys that are destroyed.
+var errNotHeard = errors.New("the key store here has not heard that the keys of an erased subject are destroyed")
+
+// fold begins to fold aggregates anew, up to an offset. What is folded with a key that still opens shows it in what is derived, and a look-up may be
+// answered by a copy of the keys that lags: so the key store is asked to its end first.
+func (e *erasing) fold(ctx context.Context, ids []string, to int64) error {
+	for _, ref := range e.gone {
+		switch _, marked, err := e.o.privacy.config.Keys.Destroyed(ctx, ref); {
+		case err != nil:
+			return err
+		case !marked:
+			return errNotHeard
+		}
+		e.o.privacy.forget(ref)
+	}
+	e.refolding = e.o.processor.Refold(e.partition, ids)
+	return e.read(ctx, to)
 }
 
 // read folds the journal up to an offset.

@@ -2,7 +2,7 @@ package service
 
 import (
 	"context"
-	"errors"
+	"slices"
 
 	"github.com/seed-3eec0498/muster/crypto"
 )
@@ -23,10 +23,7 @@ func (o *owner) redactOlder(ctx context.Context, p int32, older bool) error {
 		return err
 	}
 	e := &erasing{o: o, partition: p, found: map[string]bool{}, disclosed: !older}
-	if err := e.owe(over, o.privacy.forget); err != nil || len(e.ids) == 0 {
-		return err
-	}
-	if err := o.privacy.know(ctx, e.gone); err != nil {
+	if err := e.owe(over); err != nil || len(e.ids) == 0 {
 		return err
 	}
 	ids, some, err := e.find(ctx)
@@ -36,8 +33,7 @@ func (o *owner) redactOlder(ctx context.Context, p int32, older bool) error {
 	if some {
 		o.board.set(o.group.Name(), p, Recovering, "erasing", nil)
 		at, _ := o.states.Checkpoint(p)
-		e.refolding = o.processor.Refold(p, ids)
-		if err := e.read(ctx, at.Next); err != nil {
+		if err := e.fold(ctx, ids, at.Next); err != nil {
 			return err
 		}
 		if _, err := e.put(ctx); err != nil {
@@ -55,35 +51,11 @@ func (p *Privacy) over(ctx context.Context, group string, partition int32) (all 
 	if err := p.ledger.Sync(ctx); err != nil {
 		return nil, err
 	}
+	duty := crypto.Duty{Service: p.s.cfg.Name, Kind: crypto.DutyGroup, Name: group, Partition: partition}
 	for _, e := range p.ledger.Erasures() {
-		if e.State >= crypto.ErasurePurged || e.State >= crypto.ErasureKeysDestroyed && !owes(e.Owes(p.s.cfg.Name), group, partition) {
+		if e.State >= crypto.ErasurePurged || e.State >= crypto.ErasureKeysDestroyed && !slices.Contains(e.Owes(duty.Service), duty) {
 			all = append(all, e)
 		}
 	}
 	return all, nil
-}
-
-// know tells that the key store of this process has heard that keys are destroyed: what is folded with one that still opens shows it in what is derived.
-func (p *Privacy) know(ctx context.Context, gone []crypto.SubjectRef) error {
-	for _, ref := range gone {
-		switch _, marked, err := p.config.Keys.Destroyed(ctx, ref); {
-		case err != nil:
-			return err
-		case !marked:
-			return errNotHeard
-		}
-		p.forget(ref)
-	}
-	return nil
-}
-
-var errNotHeard = errors.New("the key store here has not heard of an erasure that is over")
-
-func owes(duties []crypto.Duty, group string, partition int32) bool {
-	for _, d := range duties {
-		if d.Kind == crypto.DutyGroup && d.Name == group && d.Partition == partition {
-			return true
-		}
-	}
-	return false
 }

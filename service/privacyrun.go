@@ -88,7 +88,7 @@ func (p *Privacy) look(ctx context.Context, settled map[settledKey]settledAt) (o
 			if settled[key] == now {
 				continue
 			}
-			if err := o.erase(ctx, n, destroyed, p.forget); err != nil {
+			if err := o.erase(ctx, n, destroyed); err != nil {
 				failed = true
 				if ctx.Err() == nil {
 					p.s.log.Warn("what a partition has of erased subjects is not replaced yet, trying again", "group", o.group.Name(), "partition", n, "error", quiet(err))
