@@ -116,7 +116,7 @@ func (p *Privacy) verifyProjections(ctx context.Context, v *Verification, fault 
 			v.inClear(found.Clear, fmt.Sprintf("view %s, shard %d", found.Projection, found.Shard), clearRows, fault)
 		}
 	}
-	_, does := p.s.cfg.codec().(muster.Attributor)
+	attributor, does := p.s.cfg.codec().(muster.Attributor)
 	var faults []error
 	for _, one := range p.s.projections {
 		_, isView := one.part.(projector.AnyView)
@@ -145,7 +145,7 @@ func (p *Privacy) verifyProjections(ctx context.Context, v *Verification, fault 
 			if err != nil {
 				return errors.Join(append(faults, err)...)
 			}
-			if err := p.verifyLetters(one, shard, letters, v, fault); err != nil {
+			if err := p.verifyLetters(one, shard, attributor, letters, v, fault); err != nil {
 				v.unseen(duty, unseenFailed)
 				faults = append(faults, err)
 			}
@@ -156,8 +156,7 @@ func (p *Privacy) verifyProjections(ctx context.Context, v *Verification, fault 
 
 // verifyLetters counts the letters of the subject in a shard, those that have something of it in clear, and how many still have a cause from before the erasure.
 // The error says that some cannot be decoded, and names the first; it has looked at all others.
-func (p *Privacy) verifyLetters(one *projection, shard int32, letters []projector.Letter, v *Verification, fault func(string, ...any)) error {
-	attributor := p.s.cfg.codec().(muster.Attributor)
+func (p *Privacy) verifyLetters(one *projection, shard int32, attributor muster.Attributor, letters []projector.Letter, v *Verification, fault func(string, ...any)) error {
 	plain, causes, unread := 0, 0, 0
 	var first error
 	for i := range letters {
