@@ -18,7 +18,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/seed-3eec0498/muster"
+	"github.com/seed-3eec0498/muster/internal/history"
 	"github.com/seed-3eec0498/muster/internal/kafkatest"
+	"github.com/seed-3eec0498/muster/kafka"
 	"github.com/seed-3eec0498/muster/projector"
 	"github.com/seed-3eec0498/muster/service"
 )
@@ -185,55 +187,36 @@ func searchFiles(t *testing.T, dir string) {
 // searchTopics reads everything in the topics whose names hold one of the names, up to where they end now.
 func searchTopics(ctx context.Context, t *testing.T, brokers []string, names ...string) (records, sealed int) {
 	t.Helper()
-	asking, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer asking.Close()
-	ends, err := kadm.NewClient(asking).ListEndOffsets(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	from, left := map[string]map[int32]kgo.Offset{}, map[string]int64{} // by topic and partition: where the next record lies at most
-	at := func(topic string, partition int32) string { return fmt.Sprint(topic, "/", partition) }
-	ends.Each(func(o kadm.ListedOffset) {
-		if o.Offset == 0 || !slices.ContainsFunc(names, func(name string) bool { return strings.Contains(o.Topic, name) }) {
-			return
-		}
-		if from[o.Topic] == nil {
-			from[o.Topic] = map[int32]kgo.Offset{}
-		}
-		from[o.Topic][o.Partition], left[at(o.Topic, o.Partition)] = kgo.NewOffset().At(0), o.Offset
-	})
-	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.ConsumePartitions(from), kgo.KeepControlRecords())
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	for len(left) > 0 {
-		fetches := client.PollFetches(ctx)
-		if err := fetches.Err(); err != nil {
-			t.Fatalf("%v with %v to read", err, left)
+	listed, err := kadm.NewClient(client).ListTopics(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	topics := slices.DeleteFunc(listed.Names(), func(topic string) bool {
+		return !slices.ContainsFunc(names, func(name string) bool { return strings.Contains(topic, name) })
+	})
+	err = history.Records(ctx, kafka.Config{Brokers: brokers}, topics, func(r *kgo.Record) {
+		if r.Attrs.IsControl() {
+			return
 		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			if r.Offset+1 >= left[at(r.Topic, r.Partition)] {
-				delete(left, at(r.Topic, r.Partition))
-			}
-			if r.Attrs.IsControl() {
-				return
-			}
-			records++
-			all := append(bytes.Clone(r.Key), r.Value...)
-			for _, h := range r.Headers {
-				all = append(append(all, h.Key...), h.Value...)
-			}
-			if bytes.Contains(all, []byte(canary)) {
-				t.Errorf("%s[%d] offset %d holds personal data in clear", r.Topic, r.Partition, r.Offset)
-			}
-			if bytes.Contains(all, []byte(muster.SealedMark)) {
-				sealed++
-			}
-		})
+		records++
+		all := append(bytes.Clone(r.Key), r.Value...)
+		for _, h := range r.Headers {
+			all = append(append(all, h.Key...), h.Value...)
+		}
+		if bytes.Contains(all, []byte(canary)) {
+			t.Errorf("%s[%d] offset %d holds personal data in clear", r.Topic, r.Partition, r.Offset)
+		}
+		if bytes.Contains(all, []byte(muster.SealedMark)) {
+			sealed++
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	return records, sealed
 }

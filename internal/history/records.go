@@ -13,7 +13,7 @@ import (
 // Records reads topics from their starts to where they end at the time of the call, with what transactions that were aborted have left and the marks
 // of their ends. Without topics it reads all there are.
 func Records(ctx context.Context, connection kafka.Config, topics []string, each func(*kgo.Record)) error {
-	client, err := connection.Client()
+	client, err := connection.Client(kgo.KeepControlRecords())
 	if err != nil {
 		return err
 	}
@@ -45,13 +45,9 @@ func Records(ctx context.Context, connection kafka.Config, topics []string, each
 		}
 		from[o.Topic][o.Partition] = kgo.NewOffset().AtStart()
 	})
-	reader, err := connection.Client(kgo.ConsumePartitions(from), kgo.KeepControlRecords())
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
+	client.AddConsumePartitions(from)
 	for len(left) > 0 {
-		fetches := reader.PollFetches(ctx)
+		fetches := client.PollFetches(ctx)
 		if err := fetches.Err0(); err != nil {
 			return err
 		}
