@@ -34,7 +34,7 @@ func TestCallsOfAHandlerInherit(t *testing.T) {
 	w, s := calling(t, o, func(ctx context.Context, _ *muster.Command, _ order, w muster.Writer) (account, error) {
 		ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 		defer cancel()
-		_, called := o.Send.Call(ctx, w.Client(), "box-1", order{})
+		_, called := o.Send.Call(ctx, w.Client(), "box-1", order{}, muster.Timeout(2*time.Minute)) // of its own it has more than its context
 		_, sent := o.Send.Send(ctx, w.Client(), "box-1", order{})
 		_, free := o.Send.Send(ctx, w.Client(), "box-1", order{}, muster.NoDeadline())
 		one, err := o.Send.New(ctx, w.Client(), "box-2", order{})
@@ -52,7 +52,8 @@ func TestCallsOfAHandlerInherit(t *testing.T) {
 			t.Errorf("command %d: %+v", i, c)
 		}
 	}
-	if left := s.sent[0].Deadline.Sub(before); left <= 0 || left > 40*time.Second || !slices.Equal(s.sent[0].Path, []string{"far", "accounts"}) {
+	// what the context has, neither the two minutes of the call nor the one of the command
+	if left := s.sent[0].Deadline.Sub(before); left < 15*time.Second || left > 25*time.Second || !slices.Equal(s.sent[0].Path, []string{"far", "accounts"}) {
 		t.Errorf("call: %v left, path %v", left, s.sent[0].Path)
 	}
 	if c := s.sent[1]; !c.Deadline.Equal(cmd.Deadline) || c.Path != nil {

@@ -60,7 +60,7 @@ func TestControlTopicMadeAgain(t *testing.T) {
 		order(s.Operator().RetryAll(bounded(t), scope))
 	}
 	order(s.Operator().Restart(bounded(t), scope)) // applies again, onto the row: it would be seen if it were done twice
-	until(t, "the restart is done", patience, func() bool {
+	eventually(t, "the restart is done", func() bool {
 		row, err := view.Get(bounded(t), s.Views(), "acc")
 		return err == nil && row.Events == 2
 	})
@@ -109,7 +109,7 @@ func deleteControl(t *testing.T, brokers []string, name string) {
 	if _, err := raw.DeleteTopic(bounded(t), topic); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the topic is gone", patience, func() bool {
+	eventually(t, "the topic is gone", func() bool {
 		topics, err := raw.ListTopics(bounded(t))
 		return err == nil && !topics.Has(topic)
 	})

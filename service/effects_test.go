@@ -83,7 +83,7 @@ func (o *outside) run(d *projector.Definition, change ...func(*projector.Config)
 		_ = target.Close()
 	})
 	o.t.Cleanup(stop)
-	until(o.t, "both shards are held", patience, func() bool { return len(runner.Status()) == 2 && runner.Ready() == nil })
+	eventually(o.t, "both shards are held", func() bool { return len(runner.Status()) == 2 && runner.Ready() == nil })
 	return runner, stop
 }
 
@@ -181,7 +181,7 @@ func TestEffectsAreParkedAndRetriedOnAnotherInstance(t *testing.T) {
 	if err := runner.Await(ctx, last); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "three letters of a put aside", patience, func() bool { return letters(runner) == 3 })
+	eventually(t, "three letters of a put aside", func() bool { return letters(runner) == 3 })
 	if got := p.got(); !slices.Contains(got, "a1") || !slices.Contains(got, "b2") || len(got) != 3 {
 		t.Errorf("posted %v", got)
 	}
@@ -189,9 +189,9 @@ func TestEffectsAreParkedAndRetriedOnAnotherInstance(t *testing.T) {
 	calls := p.called()
 
 	again, _ := o.run(o.mails(p).Definition()) // another process, by all that matters
-	until(t, "the letters are known", patience, func() bool { return letters(again) == 3 })
+	eventually(t, "the letters are known", func() bool { return letters(again) == 3 })
 	o.write("a:a5")
-	until(t, "the new one waits, too", patience, func() bool { return letters(again) == 4 })
+	eventually(t, "the new one waits, too", func() bool { return letters(again) == 4 })
 	if n := p.called(); n != calls {
 		t.Errorf("%d calls were repeated", n-calls)
 	}
@@ -200,7 +200,7 @@ func TestEffectsAreParkedAndRetriedOnAnotherInstance(t *testing.T) {
 	if _, err := o.control.Put(t.Context(), "act/1", []byte(act)); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "nothing is put aside", patience, func() bool { return letters(again) == 0 })
+	eventually(t, "nothing is put aside", func() bool { return letters(again) == 0 })
 	var ofA []string
 	for _, text := range p.got() {
 		if text[0] == 'a' {
@@ -226,7 +226,7 @@ func TestEffectsWaitForWhatIsDown(t *testing.T) {
 	p.set(func() { p.down = true })
 	last := o.write("a:a1", "a:a2")
 	runner, _ := o.run(o.mails(p).Definition())
-	until(t, "five calls", patience, func() bool { return p.called() >= 5 })
+	eventually(t, "five calls", func() bool { return p.called() >= 5 })
 	p.set(func() { p.down = false })
 	ctx, cancel := contextFor(t)
 	defer cancel()
@@ -284,7 +284,7 @@ func TestPublisherRekeys(t *testing.T) {
 		last = o.write(fmt.Sprintf("a:x%d", i))
 	}
 	runner, _ := o.run(pub.Definition())
-	until(t, "all but two wait", patience, func() bool { return letters(runner) == 18 })
+	eventually(t, "all but two wait", func() bool { return letters(runner) == 18 })
 	want := []string{"x0", "x0 copy", "x1", "x1 copy"}
 	check := func() {
 		t.Helper()
@@ -314,7 +314,7 @@ func TestPublisherRekeys(t *testing.T) {
 	if _, err := o.control.Put(t.Context(), "act/1", []byte(`{"format":1,"projection":"public@1","kind":"retry","when":"2026-01-01T00:00:00Z"}`)); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "nothing is put aside", patience, func() bool { return letters(runner) == 0 })
+	eventually(t, "nothing is put aside", func() bool { return letters(runner) == 0 })
 	ctx, cancel := contextFor(t)
 	defer cancel()
 	if err := runner.Await(ctx, last); err != nil {

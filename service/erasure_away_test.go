@@ -85,10 +85,7 @@ func TestErasureWithoutHistory(t *testing.T) {
 	s := h.start(t.TempDir(), nil, h.owner(), view)
 	h.signsUp(s, "anna", "Anna", muster.WaitFor(view))
 	h.signsUp(s, "bert", "Bert", muster.WaitFor(view))
-	if _, err := s.Privacy().Erase(t.Context(), "anna", "gdpr-17", "desk"); err != nil {
-		t.Fatal(err)
-	}
-	h.await(s, "anna")
+	h.erases(s, "anna")
 	h.wantErased(s, view, "anna", "bert")
 }
 

@@ -16,10 +16,7 @@ func TestOlderRowsAreShownToNobody(t *testing.T) {
 	h.signsUp(first, "bert", "Bert")
 	first.end()
 	second := h.start(t.TempDir(), nil, h.owner())
-	if _, err := second.Privacy().Erase(t.Context(), "anna", "gdpr-17", "desk"); err != nil {
-		t.Fatal(err)
-	}
-	h.await(second, "anna")
+	h.erases(second, "anna")
 	second.end()
 
 	asked := make(chan struct{})
@@ -42,20 +39,10 @@ func TestErasuresGoOnBesideOneWhoCameBack(t *testing.T) {
 	s := h.start(t.TempDir(), nil, h.owner())
 	h.signsUp(s, "anna", "Anna")
 	h.signsUp(s, "bert", "Bert")
-	if _, err := s.Privacy().Erase(t.Context(), "anna", "gdpr-17", "desk"); err != nil {
-		t.Fatal(err)
-	}
-	h.await(s, "anna")
-	if err := s.Privacy().Reinstate(t.Context(), "anna", "came-back", "desk"); err != nil {
-		t.Fatal(err)
-	}
-	h.signsUp(s, "anna", "Anna again")
+	h.comesBack(s, "anna", "Anna again")
 	s.end()
 
 	s = h.start(t.TempDir(), nil, h.owner())
-	if _, err := s.Privacy().Erase(t.Context(), "bert", "gdpr-18", "desk"); err != nil {
-		t.Fatal(err)
-	}
-	h.await(s, "bert")
+	h.erases(s, "bert")
 	h.wantErased(s, nil, "bert", "anna")
 }

@@ -122,10 +122,7 @@ func TestErasureBesideARecovery(t *testing.T) {
 	}, h.owner())
 	again = start(t, cfg, h.owner())
 	close(begun)
-	if _, err := again.Privacy().Erase(t.Context(), "anna", "gdpr-17", "desk"); err != nil {
-		t.Fatal(err)
-	}
-	h.await(again, "anna")
+	h.erases(again, "anna")
 	h.wantErased(again, nil, "anna", "bert")
 }
 

@@ -42,10 +42,7 @@ func TestRestoredKeyTopicIsCaughtBeforeServing(t *testing.T) {
 		_, bert := again.Active(t.Context(), h.ref("bert"))
 		return anna == nil && bert == nil
 	})
-	if _, err := s.Privacy().Erase(t.Context(), "anna", "gdpr-17", "desk"); err != nil {
-		t.Fatal(err)
-	}
-	h.await(s, "anna")
+	h.erases(s, "anna")
 	s.end()
 
 	if e, err := again.Active(t.Context(), h.ref("anna")); err != nil || e.ID != old.ID {

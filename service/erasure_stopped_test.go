@@ -41,10 +41,7 @@ func TestErasureWithAStoppedShard(t *testing.T) {
 		return len(all) == 1 && all[0].State == projector.Stopped && all[0].Reason == projector.ReasonHandler
 	}
 	eventually(t, "the shard stops", stopped)
-	if _, err := s.Privacy().Erase(t.Context(), "anna", "gdpr-17", "desk"); err != nil {
-		t.Fatal(err)
-	}
-	h.await(s, "anna")
+	h.erases(s, "anna")
 	if !stopped() {
 		t.Errorf("the erasure has let the shard go on: %+v", s.Projections())
 	}

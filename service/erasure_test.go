@@ -24,6 +24,25 @@ func (h *erasureHouse) await(s *running, subject string) crypto.Erasure {
 	return e
 }
 
+// erases has a person erased, and waits until that is over.
+func (h *erasureHouse) erases(s *running, id string) {
+	h.t.Helper()
+	if _, err := s.Privacy().Erase(bounded(h.t), id, "gdpr-17", "desk"); err != nil {
+		h.t.Fatal(err)
+	}
+	h.await(s, id)
+}
+
+// comesBack has a person erased who then begins again, under a new name.
+func (h *erasureHouse) comesBack(s *running, id, name string) {
+	h.t.Helper()
+	h.erases(s, id)
+	if err := s.Privacy().Reinstate(bounded(h.t), id, "came-back", "desk"); err != nil {
+		h.t.Fatal(err)
+	}
+	h.signsUp(s, id, name)
+}
+
 // Whoever dies at any step of an erasure leaves nothing that the next one does not finish.
 func TestErasureSurvivesAKillAtEachStep(t *testing.T) {
 	for _, point := range []string{
@@ -83,14 +102,7 @@ func TestReinstatedAfterAnErasure(t *testing.T) {
 	h := newErasureHouse(t)
 	s := h.start(t.TempDir(), nil, h.owner())
 	h.signsUp(s, "anna", "Anna")
-	if _, err := s.Privacy().Erase(t.Context(), "anna", "gdpr-17", "desk"); err != nil {
-		t.Fatal(err)
-	}
-	h.await(s, "anna")
-	if err := s.Privacy().Reinstate(t.Context(), "anna", "came-back", "desk"); err != nil {
-		t.Fatal(err)
-	}
-	h.signsUp(s, "anna", "Anna again")
+	h.comesBack(s, "anna", "Anna again")
 	s.end()
 
 	var folded []string // by one goroutine: the events are of one aggregate; none where a snapshot has them all

@@ -72,10 +72,7 @@ func TestErasureOfATrimmedJournal(t *testing.T) {
 		}
 	}
 	wants("before the erasure", false)
-	if _, err := s.Privacy().Erase(t.Context(), "anna", "gdpr-17", "desk"); err != nil {
-		t.Fatal(err)
-	}
-	h.await(s, "anna")
+	h.erases(s, "anna")
 	wants("after the erasure", true)
 	proof, err := s.Privacy().VerifyErased(bounded(t), "anna")
 	if err != nil || !proof.Proven() || proof.Aggregates != 1 || proof.Events != 1 || proof.Snapshots != 2 {

@@ -66,10 +66,7 @@ func TestVerifyErasedFindsWhatIsLeft(t *testing.T) {
 	s = h.start(dir, nil, h.owner(), view)
 	erase := func(id string) service.Verification {
 		t.Helper()
-		if _, err := s.Privacy().Erase(t.Context(), id, "gdpr-17", "desk"); err != nil {
-			t.Fatal(err)
-		}
-		h.await(s, id)
+		h.erases(s, id)
 		codec.blind.Store(false)
 		proof, err := s.Privacy().VerifyErased(t.Context(), id)
 		if err != nil {

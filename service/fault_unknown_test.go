@@ -272,11 +272,11 @@ func TestFaultEndTxnNeverAnsweredAndTakenOver(t *testing.T) {
 	other := d.config()
 	other.Metrics, other.SessionTimeout = nil, cfg.SessionTimeout
 	heir := start(t, other, d.behaviour())
-	until(t, "what waited is done by the heir", patience, func() bool { return d.journal().Len() == 2 })
+	eventually(t, "what waited is done by the heir", func() bool { return d.journal().Len() == 2 })
 	unknown := func() float64 { return d.counter("muster_aborts_total", map[string]string{"cause": "unknown"}) }
 	d.until("the first one knows that it does not know", func() bool { return unknown() >= 1 })
 	wire.Mend()
-	until(t, "the first one is back", patience, func() bool { return s.Ready() == nil })
+	eventually(t, "the first one is back", func() bool { return s.Ready() == nil })
 	for _, by := range []*running{s, heir} {
 		if err := d.teller(by, "later", "later-"+by.Instance()); err != nil {
 			t.Error(err)

@@ -102,7 +102,7 @@ func TestKeepLatestCompacted(t *testing.T) {
 		t.Fatal(err)
 	}
 	turned, left := 10, 0
-	until(t, "compaction", patience, func() bool { // the active segment rolls with the next append
+	eventually(t, "compaction", func() bool { // the active segment rolls with the next append
 		m.turn(ctx, t, s, 1, turned)
 		turned++
 		j, err := history.Read(ctx, kafka.Config{Brokers: brokers}, m.group)

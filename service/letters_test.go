@@ -37,7 +37,7 @@ func TestLettersOfOtherInstances(t *testing.T) {
 		cfg := service.Config{Name: name, Instance: fmt.Sprint("i", len(all)), Brokers: brokers}
 		all = append(all, newReplica(t, cfg, sums))
 	}
-	until(t, "each has a shard", patience, func() bool { return live(all[0].running) == 1 && live(all[1].running) == 1 })
+	eventually(t, "each has a shard", func() bool { return live(all[0].running) == 1 && live(all[1].running) == 1 })
 
 	var ids [partitions]string
 	for n := 0; ids[0] == "" || ids[1] == ""; n++ {
@@ -51,7 +51,7 @@ func TestLettersOfOtherInstances(t *testing.T) {
 	}
 	one := all[0]
 	var letters []projector.Letter
-	until(t, "both are parked", patience, func() bool {
+	eventually(t, "both are parked", func() bool {
 		var err error
 		letters, err = one.Operator().Letters(bounded(t), projector.LetterQuery{Scope: projector.Scope{Projection: "sums"}})
 		return err == nil && len(letters) == partitions

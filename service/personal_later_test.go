@@ -141,10 +141,7 @@ func TestFieldsMadePersonalLater(t *testing.T) {
 	}
 
 	for _, id := range []string{"anna", "bert", "dora"} {
-		if _, err := s.Privacy().Erase(bounded(t), id, "gdpr-17", "desk"); err != nil {
-			t.Fatal(err)
-		}
-		h.await(s, id)
+		h.erases(s, id)
 	}
 	gone := func() {
 		t.Helper()
@@ -192,10 +189,7 @@ func TestVerifyErasedNamesWhatLiesInClear(t *testing.T) {
 	s := h.start(dir, nil, before.owner(), before.view)
 	before.books(t, s, "anna", guestBefore{"Anna", "", 1})
 	before.books(t, s, "bert", guestBefore{"Bert", "", 2})
-	if _, err := s.Privacy().Erase(bounded(t), "anna", "gdpr-17", "desk"); err != nil {
-		t.Fatal(err)
-	}
-	h.await(s, "anna")
+	h.erases(s, "anna")
 	s.end()
 	after := newGuests[guestAfter](h)
 	s = h.start(dir, nil, after.owner(), after.view)
@@ -228,10 +222,7 @@ func TestErasureOfEventsThatNobodyFolds(t *testing.T) {
 	if got, want := exportedOf(t, s, "anna"), `{"name":"Anna","seats":1}`+"\n"; got != want {
 		t.Errorf("exported: %s, want %s", got, want)
 	}
-	if _, err := s.Privacy().Erase(bounded(t), "anna", "gdpr-17", "desk"); err != nil {
-		t.Fatal(err)
-	}
-	h.await(s, "anna")
+	h.erases(s, "anna")
 	eventually(t, "it is proven", func() bool {
 		proof, err := s.Privacy().VerifyErased(bounded(t), "anna")
 		return err == nil && proof.Proven() && proof.Events == 1

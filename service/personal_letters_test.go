@@ -62,19 +62,12 @@ func TestLettersWithDataInClear(t *testing.T) {
 		before.books(t, s, strings.ToLower(name), guestBefore{name, "", i + 1})
 	}
 	before.awaitSeatedLetters(t, s, 3)
-	erase := func(id string) {
-		t.Helper()
-		if _, err := s.Privacy().Erase(bounded(t), id, "gdpr-17", "desk"); err != nil {
-			t.Fatal(err)
-		}
-		h.await(s, id)
-	}
-	erase("anna") // by a build that sees nothing of hers
+	h.erases(s, "anna") // by a build that sees nothing of hers
 	s.end()
 
 	after := newGuests[guestAfter](h)
 	s = h.start(dir, nil, after.owner(), after.view, after.crowded(&room))
-	erase("bert")
+	h.erases(s, "bert")
 	letters := map[string]projector.Letter{}
 	for _, l := range after.awaitSeatedLetters(t, s, 3) {
 		letters[l.Event.AggregateID] = l

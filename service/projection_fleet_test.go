@@ -57,7 +57,7 @@ func (w *teller) check(totals *projector.View[balance], workers ...*running) {
 		return false
 	}
 	for _, end := range ends {
-		until(w.t, "somebody has applied "+end.String(), patience, func() bool { return applied(end) })
+		eventually(w.t, "somebody has applied "+end.String(), func() bool { return applied(end) })
 	}
 	for _, worker := range workers {
 		got := map[string]balance{}
@@ -115,7 +115,7 @@ func TestProjectionFleet(t *testing.T) {
 		w.work(40, 5)
 	}()
 	dies.kill()
-	until(t, "the others have what it had", patience, func() bool { return live(a.running)+live(c.running) == partitions })
+	eventually(t, "the others have what it had", func() bool { return live(a.running)+live(c.running) == partitions })
 	a.end() // leaves
 	eventually(t, "the last one has all", func() bool { return live(c.running) == partitions })
 	a = newReplica(t, cfg("a", dirA), totals) // finds rows of its first life, which are behind

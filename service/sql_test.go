@@ -99,7 +99,7 @@ func (s *books) count(sql string, args ...any) (n int) {
 // applied waits until all that was deposited is in the tables with a prefix.
 func (s *books) applied(prefix string) {
 	s.t.Helper()
-	until(s.t, "everything is in the tables", patience, func() bool { return s.count("select count(*) from "+prefix+"statement") >= s.sent })
+	eventually(s.t, "everything is in the tables", func() bool { return s.count("select count(*) from "+prefix+"statement") >= s.sent })
 }
 
 func (s *books) dump(prefix string) (all string) {

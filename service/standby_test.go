@@ -53,7 +53,7 @@ func TestCopiesTakeOverFromTheDead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	until(t, "what they hold and their copies have all there is", patience, func() bool {
+	eventually(t, "what they hold and their copies have all there is", func() bool {
 		for _, st := range append(a.Projections(), c.Projections()...) {
 			if end := ends[st.Shard]; st.Checkpoint[0].Next <= end.Offset {
 				return false
@@ -61,7 +61,7 @@ func TestCopiesTakeOverFromTheDead(t *testing.T) {
 		}
 		return true
 	})
-	until(t, "an operator sees all copies", patience, func() bool {
+	eventually(t, "an operator sees all copies", func() bool {
 		all, err := a.Operator().Status(bounded(t), projector.Scope{Projection: "totals"})
 		return err == nil && len(all) == 2*partitions && len(slices.DeleteFunc(all, func(st projector.Status) bool { return !st.Standby })) == partitions
 	})
@@ -79,7 +79,7 @@ func TestCopiesTakeOverFromTheDead(t *testing.T) {
 			t.Errorf("%s, old rows allowed: %+v, %v; want %+v", id, row, err, w.want[id])
 		}
 	}
-	until(t, "the others serve what it had", patience, func() bool {
+	eventually(t, "the others serve what it had", func() bool {
 		return live(a.running)-copiesLive(a.running) == 3 && live(c.running)-copiesLive(c.running) == 3
 	})
 	w.check(totals, a.running, c.running)

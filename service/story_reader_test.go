@@ -168,7 +168,7 @@ func storyFault(page projector.RowPage[storyRow], least, most map[string]storyRo
 // awaits returns when a version has answered last.
 func (r *storyReader) awaits(version string) {
 	r.t.Helper()
-	until(r.t, "the reader is answered by "+version, patience, func() bool {
+	eventually(r.t, "the reader is answered by "+version, func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		return r.latest == version
@@ -184,5 +184,5 @@ func (r *storyReader) more(n int) {
 		return r.right["totals@1"] + r.right["totals@2"]
 	}
 	from := all()
-	until(r.t, "the reader gets answers", patience, func() bool { return all() >= from+n })
+	eventually(r.t, "the reader gets answers", func() bool { return all() >= from+n })
 }

@@ -151,7 +151,7 @@ func (f *fleet) ask(i int, method, path string) (int, string) {
 func (f *fleet) order(i int, path string) {
 	f.t.Helper()
 	last := ""
-	until(f.t, "the order "+path+" is carried out", patience, func() bool {
+	eventually(f.t, "the order "+path+" is carried out", func() bool {
 		code, body := f.ask(i, http.MethodPost, path)
 		if code != http.StatusNoContent && body != last {
 			last = body
@@ -221,7 +221,7 @@ func TestStoryOfThreeWorkers(t *testing.T) {
 			at = nil
 		}
 		var got storyRow
-		until(t, "the row of "+id, patience, func() (is bool) {
+		eventually(t, "the row of "+id, func() (is bool) {
 			var err error
 			got, err = v1.Get(bounded(t), f.client(i%3), id, projector.AtLeast(at...))
 			if code := muster.CodeOf(err); code != muster.OK && code != muster.Unavailable && code != muster.DeadlineExceeded {
@@ -233,7 +233,7 @@ func TestStoryOfThreeWorkers(t *testing.T) {
 			t.Errorf("%s beside the poison: %+v, want %+v", id, got, want)
 		}
 	}
-	until(t, "two letters are listed", patience, func() bool { return f.parked(1) == 2 })
+	eventually(t, "two letters are listed", func() bool { return f.parked(1) == 2 })
 
 	// The fix is deployed, one worker after another, and the key is retried.
 	stop := f.load()
@@ -246,7 +246,7 @@ func TestStoryOfThreeWorkers(t *testing.T) {
 	if err := f.client(2).AwaitView(bounded(t), "totals", 0, behind); err != nil {
 		t.Errorf("after the retry: %v", err)
 	}
-	until(t, "no letter is left", patience, func() bool { return f.parked(0) == 0 })
+	eventually(t, "no letter is left", func() bool { return f.parked(0) == 0 })
 
 	// Another version, built beside the one that answers, with a kill at each deployment and two around the switch.
 	f.reader = newStoryReader(t, f.ledger, f.b, f.addresses())

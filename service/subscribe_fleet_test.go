@@ -58,8 +58,8 @@ func TestSubscribeShared(t *testing.T) {
 		}
 		return len(ids)
 	}
-	until(t, "every event has been handled", patience, func() bool { return distinct(&all) == accounts*events })
-	until(t, "both broadcasts have every event", patience, func() bool { return told[0].count() >= accounts*events && told[1].count() >= accounts*events })
+	eventually(t, "every event has been handled", func() bool { return distinct(&all) == accounts*events })
+	eventually(t, "both broadcasts have every event", func() bool { return told[0].count() >= accounts*events && told[1].count() >= accounts*events })
 	for _, l := range running {
 		if err := l.end(); err != nil {
 			t.Error(err)
@@ -109,13 +109,13 @@ func TestSubscribeCutOff(t *testing.T) {
 	has := func(m int) bool {
 		return slices.Contains(second.revisions(account), uint64(m)) && slices.Contains(second.revisions(other), uint64(m))
 	}
-	until(t, "the second has taken over", patience, func() bool { return has(20) })
+	eventually(t, "the second has taken over", func() bool { return has(20) })
 	line.Mend()
 	write(21, 30)
 	done := func() bool {
 		return slices.Contains(all.revisions(account), 30) && slices.Contains(all.revisions(other), 30)
 	}
-	until(t, "all is handled by one of them", patience, done)
+	eventually(t, "all is handled by one of them", done)
 	if err := errors.Join(first.end(), next.end()); err != nil {
 		t.Error(err)
 	}

@@ -115,10 +115,7 @@ func TestSubscriptionMeetsWhatItCannotOpen(t *testing.T) {
 	})
 	t.Run("shredded", func(t *testing.T) {
 		h := h.in(t)
-		if _, err := owner.Privacy().Erase(bounded(t), "anna", "gdpr-17", "desk"); err != nil {
-			t.Fatal(err)
-		}
-		h.await(owner, "anna")
+		h.erases(owner, "anna")
 		events, ended := h.listens(h.start("", nil))
 		if one, two := h.next(events, ended), h.next(events, ended); one != (heard{"", "Bern", muster.AccessShredded}) || two != bert {
 			t.Errorf("heard %+v and %+v", one, two)

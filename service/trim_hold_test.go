@@ -28,7 +28,7 @@ func TestTrimWaitsForProjections(t *testing.T) {
 	})
 	views := service.Config{Name: st.owners + "-views", Brokers: st.brokers, DataDir: t.TempDir()}
 	worker := start(t, views, totals)
-	until(t, "the shard has stopped", patience, func() bool {
+	eventually(t, "the shard has stopped", func() bool {
 		all, err := worker.Operator().Status(bounded(t), projector.Scope{Projection: "totals"})
 		return err == nil && len(all) == 1 && all[0].State == projector.Stopped
 	})
@@ -54,7 +54,7 @@ func TestTrimWaitsForProjections(t *testing.T) {
 	if err := worker.Operator().Resume(bounded(t), projector.Scope{Projection: "totals"}); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "all that is old goes", patience, func() bool {
+	eventually(t, "all that is old goes", func() bool {
 		more, err := s.Trim(bounded(t), st.group, holding)
 		if err != nil {
 			t.Fatal(err)
@@ -104,7 +104,7 @@ func TestAProjectionBeginsInATrimmedJournal(t *testing.T) {
 	})
 	worker := start(t, service.Config{Name: st.owners + "-late", Brokers: st.brokers, DataDir: t.TempDir()}, late)
 	var stopped []projector.Status
-	until(t, "the shard has stopped", patience, func() bool {
+	eventually(t, "the shard has stopped", func() bool {
 		var err error
 		stopped, err = worker.Operator().Status(bounded(t), projector.Scope{Projection: "late"})
 		return err == nil && len(stopped) == 1 && stopped[0].State == projector.Stopped

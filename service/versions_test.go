@@ -75,7 +75,7 @@ func TestVersionsSwitchUnderReaders(t *testing.T) {
 	var seen [3]atomic.Int64
 	wait := func(want int) {
 		t.Helper()
-		until(t, "another version serves", patience, func() bool {
+		eventually(t, "another version serves", func() bool {
 			is := version()
 			if is > 0 {
 				seen[is].Add(1)
@@ -94,7 +94,7 @@ func TestVersionsSwitchUnderReaders(t *testing.T) {
 	if err != nil || generation != 1 {
 		t.Fatalf("generation %d, %v", generation, err)
 	}
-	until(t, "the rebuilt rows serve", patience, func() bool {
+	eventually(t, "the rebuilt rows serve", func() bool {
 		if is := version(); is != 2 {
 			t.Fatalf("version %d during a rebuild", is)
 		}
@@ -132,7 +132,7 @@ func TestReadersOfARetiredVersion(t *testing.T) {
 	s := start(t, service.Config{Name: name, Brokers: anyBrokers(t), DataDir: t.TempDir()}, b.owner(nil), one, two)
 	w := &teller{t: t, b: b, owner: s, want: map[string]balance{}}
 	w.work(2, 2)
-	until(t, "version 1 is out of use", patience, func() bool {
+	eventually(t, "version 1 is out of use", func() bool {
 		_, err := one.Get(bounded(t), s.Views(), "acc-0")
 		return muster.ReasonOf(err) == projector.ReasonRetired
 	})
@@ -153,7 +153,7 @@ func TestReadersOfARetiredVersion(t *testing.T) {
 	if _, err = b.deposit.Call(bounded(t), s.Client(), "acc-0", deposit{Amount: 1}, muster.ReceiptTo(&r)); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "version 1 has let go of its shards", patience, func() bool { // until then it applies what comes
+	eventually(t, "version 1 has let go of its shards", func() bool { // until then it applies what comes
 		err = s.AwaitView(bounded(t), "totals", 1, r.Position)
 		return err != nil && muster.CodeOf(err) != muster.Unavailable // while they are on their way
 	})
@@ -161,7 +161,7 @@ func TestReadersOfARetiredVersion(t *testing.T) {
 	if code, body := asked(s.Handler(), "/views/totals@1/rows/acc-0"); code != http.StatusBadRequest || !strings.Contains(body, "totals@2") {
 		t.Errorf("over HTTP: %d %s", code, body)
 	}
-	until(t, "version 2 has the rows", patience, func() bool {
+	eventually(t, "version 2 has the rows", func() bool {
 		row, err := one.Get(bounded(t), s.Views(), "acc-0", projector.AtVersion(0), projector.AtLeast(r.Position))
 		return err == nil && row.Events == 3
 	})
