@@ -128,6 +128,9 @@ func takeNumber(data []byte, tag byte) (v uint64, rest []byte, ok bool) {
 	if data[1] < 0x80 {
 		return uint64(data[1]), data[2:], true
 	}
+	if len(data) > 2 && data[2] < 0x80 { // most lengths that are longer
+		return uint64(data[1]&0x7f) | uint64(data[2])<<7, data[3:], data[2] > 0
+	}
 	v, n := binary.Uvarint(data[1:])
 	if n <= 0 || n != protowire.SizeVarint(v) {
 		return 0, nil, false
