@@ -67,16 +67,11 @@ func appendAAD(dst, head []byte, content, tenant string, place *muster.Place, re
 	}
 	dst = appendText(dst, place.Type)
 	dst = appendText(dst, place.MessageID)
-	end := [aadEnd]byte{3: 16, 23: 4, 31: 4} // lengths
-	copy(end[4:], ref[:])
-	binary.BigEndian.PutUint32(end[24:], uint32(index))
-	binary.BigEndian.PutUint32(end[32:], uint32(count))
-	dst = append(dst, end[:]...)
+	dst = append(append(dst, 0, 0, 0, 16), ref[:]...)
+	dst = binary.BigEndian.AppendUint64(dst, 4<<32|uint64(uint32(index)))
+	dst = binary.BigEndian.AppendUint64(dst, 4<<32|uint64(uint32(count)))
 	return append(dst, bare...)
 }
-
-// aadEnd is how long subject_ref, index and count are, with their lengths.
-const aadEnd = 4 + 16 + 4 + 4 + 4 + 4
 
 const label = "muster sealed payload 1\x00"
 
