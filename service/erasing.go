@@ -46,6 +46,9 @@ func (o *owner) erase(ctx context.Context, p int32, erasures []crypto.Erasure) e
 	if err := e.owe(erasures); err != nil || len(e.ids) == 0 {
 		return err
 	}
+	if err := e.hear(ctx); err != nil {
+		return err
+	}
 	if err := e.run(ctx); err != nil {
 		return err
 	}
@@ -86,6 +89,24 @@ func (e *erasing) note(ctx context.Context) error {
 		return errEraseBusy
 	}
 	return e.o.states.Redact(ctx, e.partition, nil, e.ids)
+}
+
+// errNotHeard says that something could be opened and folded with keys that are destroyed.
+var errNotHeard = errors.New("the key store here has not heard that the keys of an erased subject are destroyed")
+
+// hear makes sure that nothing opens here any more with keys that are destroyed: what is folded or decided with one shows it in what is derived. A look-up may
+// be answered by a copy of the keys that lags, so the key store is asked to its end.
+func (e *erasing) hear(ctx context.Context) error {
+	for _, ref := range e.gone {
+		switch _, marked, err := e.o.privacy.config.Keys.Destroyed(ctx, ref); {
+		case err != nil:
+			return err
+		case !marked:
+			return errNotHeard
+		}
+		e.o.privacy.forget(ref)
+	}
+	return nil
 }
 
 // erasing is one erase under way.
@@ -139,9 +160,10 @@ func (e *erasing) run(ctx context.Context) error {
 		return err
 	}
 	o, p := e.o, e.partition
+	e.refolding = o.processor.Refold(p, ids)
 	ends, err := consumer.EndOffsets(ctx, o.reader, []int32{p})
 	if err == nil {
-		err = e.fold(ctx, ids, ends[p])
+		err = e.read(ctx, ends[p])
 	}
 	if err != nil {
 		return err
@@ -153,25 +175,6 @@ func (e *erasing) run(ctx context.Context) error {
 	}
 	o.cfg.failpoint("erasing-rows")
 	return o.snapshots.replace(ctx, p, states)
-}
-
-// errNotHeard says that something would be folded with keys that are destroyed.
-var errNotHeard = errors.New("the key store here has not heard that the keys of an erased subject are destroyed")
-
-// fold begins to fold aggregates anew, up to an offset. What is folded with a key that still opens shows it in what is derived, and a look-up may be
-// answered by a copy of the keys that lags: so the key store is asked to its end first.
-func (e *erasing) fold(ctx context.Context, ids []string, to int64) error {
-	for _, ref := range e.gone {
-		switch _, marked, err := e.o.privacy.config.Keys.Destroyed(ctx, ref); {
-		case err != nil:
-			return err
-		case !marked:
-			return errNotHeard
-		}
-		e.o.privacy.forget(ref)
-	}
-	e.refolding = e.o.processor.Refold(e.partition, ids)
-	return e.read(ctx, to)
 }
 
 // read folds the journal up to an offset.

@@ -26,6 +26,9 @@ func (o *owner) redactOlder(ctx context.Context, p int32, older bool) error {
 	if err := e.owe(over); err != nil || len(e.ids) == 0 {
 		return err
 	}
+	if err := e.hear(ctx); err != nil {
+		return err
+	}
 	ids, some, err := e.find(ctx)
 	if err != nil {
 		return err
@@ -33,7 +36,8 @@ func (o *owner) redactOlder(ctx context.Context, p int32, older bool) error {
 	if some {
 		o.board.set(o.group.Name(), p, Recovering, "erasing", nil)
 		at, _ := o.states.Checkpoint(p)
-		if err := e.fold(ctx, ids, at.Next); err != nil {
+		e.refolding = o.processor.Refold(p, ids)
+		if err := e.read(ctx, at.Next); err != nil {
 			return err
 		}
 		if _, err := e.put(ctx); err != nil {
