@@ -106,9 +106,13 @@ func (e *Eraser) Advance(ctx context.Context) error {
 		return err
 	}
 	var faults []error
+	unborn := map[SubjectRef]bool{} // subjects whose new life is not there yet: a later erasure is to end that one, not the one before
 	for _, one := range e.config.Ledger.Erasures() {
 		if err := e.revive(ctx, &one); err != nil {
-			faults = append(faults, err)
+			faults, unborn[one.Subject] = append(faults, err), true
+		}
+		if unborn[one.Subject] {
+			continue
 		}
 		for moved := true; moved && ctx.Err() == nil; {
 			var err error

@@ -80,9 +80,9 @@ func (k *erasureKeys) Destroyed(_ context.Context, s crypto.SubjectRef) (crypto.
 	return r, is, k.down
 }
 
-func (k *erasureKeys) Reinstate(_ context.Context, s crypto.SubjectRef) (uint32, error) {
-	if _, is := k.gone[s]; !is {
-		return 0, errors.New("not destroyed")
+func (k *erasureKeys) Reinstate(_ context.Context, s crypto.SubjectRef, life uint32) (uint32, error) {
+	if _, is := k.gone[s]; !is || life != k.lives[s]+1 {
+		return 0, errors.New("not destroyed, or in another life")
 	}
 	delete(k.gone, s)
 	k.lives[s]++

@@ -54,7 +54,7 @@ func reviveIn(ctx context.Context, keys KeyStore, one *Erasure) error {
 	if err != nil || !destroyed || receipt.Life > one.Receipt.Life { // a later erasure has ended the new life, too
 		return err
 	}
-	_, err = keys.Reinstate(ctx, one.Subject)
+	_, err = keys.Reinstate(ctx, one.Subject, receipt.Life+1) // and no other: another process may have done so, and that life may have ended, too
 	return err
 }
 

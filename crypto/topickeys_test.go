@@ -185,7 +185,7 @@ func TestTopicAway(t *testing.T) {
 		"Replace":   func() error { return store.Replace(t.Context(), held) },
 		"Destroy":   func() error { _, err := store.Destroy(t.Context(), held.Subject, "late"); return err },
 		"Destroyed": func() error { _, _, err := store.Destroyed(t.Context(), crypto.SubjectRef{3}); return err },
-		"Reinstate": func() error { _, err := store.Reinstate(t.Context(), crypto.SubjectRef{2}); return err },
+		"Reinstate": func() error { _, err := store.Reinstate(t.Context(), crypto.SubjectRef{2}, 1); return err },
 		"Scan":      func() error { return store.Scan(t.Context(), func(crypto.Entry) error { return nil }) },
 		"Watch":     func() error { return store.Watch(t.Context(), func() {}, func(crypto.KeyChange) {}) },
 	} {
