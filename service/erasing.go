@@ -26,7 +26,7 @@ func (o *owner) tenureOf(p int32) *tenure {
 // erase replaces what a served partition has made of the data of erased subjects, unless that was done already. Most of the work goes on beside the
 // commands: the journal is read once for all aggregates concerned, and only what was decided meanwhile is read while the partition is on hold.
 //
-//	find the aggregates ─▶ fold them anew ─▶ hold ─▶ fold the rest ─▶ replace rows ─▶ serve ─▶ replace snapshots ─▶ note the erasures
+//	await what is in hand ─▶ find the aggregates ─▶ fold them anew ─▶ hold ─▶ fold the rest ─▶ replace rows ─▶ serve ─▶ replace snapshots ─▶ note the erasures
 //
 // Whoever dies in between leaves nothing noted, so the next owner does it again. Whether it was done is noted with the rows themselves: an owner with
 // an older copy of the rows does it in these, although the partition was acknowledged long ago.
@@ -48,6 +48,10 @@ func (o *owner) erase(ctx context.Context, p int32, erasures []crypto.Erasure, f
 	}
 	if err := o.privacy.know(ctx, e.gone); err != nil {
 		return err
+	}
+	o.cfg.failpoint("erasing-heard")
+	if o.awaitHands(ctx, p); ctx.Err() != nil { // what was sealed before is in hand at most, and in the index of subjects once it is stored
+		return ctx.Err()
 	}
 	if err := e.run(ctx); err != nil {
 		return err
