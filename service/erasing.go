@@ -107,18 +107,18 @@ type erasing struct {
 	refolding *muster.Refolding
 	next      int64 // of the journal
 
-	recoveries int64 // of the tenure, as it began
-	disclosed  bool  // the states in clear were looked for
+	recoveries int64                          // of the tenure, as it began
+	disclosed  bool                           // the states in clear were looked for
+	clear      map[string][]crypto.SubjectRef // whose data lay there, by aggregate
 }
 
 // find gives the aggregates that have data of the subjects, and tells whether there are such as were not known before.
 func (e *erasing) find(ctx context.Context) (all []string, fresh bool, err error) {
 	if !e.disclosed { // once: nothing is written in clear beside this
-		ids, err := e.o.disclosing(ctx, e.partition, e.subjects)
-		if err != nil {
+		if e.clear, err = e.o.disclosing(ctx, e.partition, e.subjects); err != nil {
 			return nil, false, err
 		}
-		for _, id := range ids {
+		for id := range e.clear {
 			e.found[id], fresh = true, true
 		}
 		e.disclosed = true
@@ -210,12 +210,24 @@ func (e *erasing) put(ctx context.Context) (states []muster.StoredState, err err
 	if err := e.closed(states); err != nil {
 		return nil, err
 	}
+	e.index(states)
 	if err := o.states.Redact(ctx, p, states, nil); err != nil {
 		return nil, err
 	}
 	o.processor.Forget(p, states)
 	o.log.Info("states of erased subjects replaced", "group", o.group.Name(), "partition", p, "states", len(states), "erasures", len(e.ids))
 	return states, nil
+}
+
+// index has the index of subjects know of what lay in clear: nothing else tells of it once the rows are replaced, and the snapshots are still to be.
+func (e *erasing) index(states []muster.StoredState) {
+	for i := range states {
+		for _, ref := range e.clear[states[i].AggregateID] {
+			if !slices.Contains(states[i].Subjects, ref) {
+				states[i].Subjects, states[i].Unindexed = append(states[i].Subjects, ref), states[i].Unindexed+1
+			}
+		}
+	}
 }
 
 // closed tells that nothing is sealed for an erased subject in new states: else the codec of this process does not know of the erasure yet.
