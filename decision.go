@@ -106,8 +106,8 @@ type StoredState struct {
 	Revision    uint64 // of the last event folded in; 0: there is none
 	Offset      int64  // journal offset of that event
 	Data        []byte // the encoded state; nil where Revision is 0
-	// Subjects are those who have data in the events folded in, or in the state; nil where nothing is sealed. The last Unindexed of them are not
-	// in the store's index of subjects yet; 0 in what a store gives.
+	// Subjects are those who have data in the events folded in, or in the state, or had it there in clear when they were erased; nil where nothing is
+	// sealed. The last Unindexed of them are not in the store's index of subjects yet; 0 in what a store gives.
 	Subjects  []SubjectRef
 	Unindexed int
 }

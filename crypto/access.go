@@ -54,7 +54,7 @@ func (noKeys) Destroyed(context.Context, SubjectRef) (Receipt, bool, error) {
 }
 
 // Reinstate implements [KeyStore].
-func (noKeys) Reinstate(context.Context, SubjectRef) (uint32, error) { return 0, ErrNoAccess }
+func (noKeys) Reinstate(context.Context, SubjectRef, uint32) (uint32, error) { return 0, ErrNoAccess }
 
 // Watch implements [KeyStore]. There is nothing that could be missed.
 func (noKeys) Watch(ctx context.Context, ready func(), _ func(KeyChange)) error {

@@ -138,7 +138,7 @@ func (s *codecStore) Destroyed(_ context.Context, subject crypto.SubjectRef) (cr
 	return r, dead, nil
 }
 
-func (*codecStore) Reinstate(context.Context, crypto.SubjectRef) (uint32, error) {
+func (*codecStore) Reinstate(context.Context, crypto.SubjectRef, uint32) (uint32, error) {
 	return 0, crypto.ErrKeyUnavailable
 }
 

@@ -106,9 +106,13 @@ func (e *Eraser) Advance(ctx context.Context) error {
 		return err
 	}
 	var faults []error
+	unborn := map[SubjectRef]bool{} // subjects whose new life is not there yet: a later erasure is to end that one, not the one before
 	for _, one := range e.config.Ledger.Erasures() {
 		if err := e.revive(ctx, &one); err != nil {
-			faults = append(faults, err)
+			faults, unborn[one.Subject] = append(faults, err), true
+		}
+		if unborn[one.Subject] {
+			continue
 		}
 		for moved := true; moved && ctx.Err() == nil; {
 			var err error
@@ -192,14 +196,27 @@ func (e *Eraser) clean(ctx context.Context, one *Erasure) (bool, error) {
 	return false, err
 }
 
+// gone tells whether all generations are destroyed that ever wrapped one of the keys. The key store may know of more than the ledger: what came after the
+// destruction, such as a re-wrap that was under way, is overwritten, and may have been copied before.
 func (e *Eraser) gone(ctx context.Context, one *Erasure) (bool, error) {
-	if len(one.Receipt.Generations) == 0 {
+	if is, err := e.destroyed(ctx, one.Receipt.Generations); err != nil || !is {
+		return false, err
+	}
+	now, err := e.config.Keys.Destroy(ctx, one.Subject, one.ID) // gives the receipt
+	if err != nil {
+		return false, err
+	}
+	return e.destroyed(ctx, now.Generations)
+}
+
+func (e *Eraser) destroyed(ctx context.Context, generations []uint32) (bool, error) {
+	if len(generations) == 0 {
 		return true, nil // there never was a key
 	}
 	if e.config.Gone == nil {
 		return false, nil
 	}
-	return e.config.Gone(ctx, one.Receipt.Generations)
+	return e.config.Gone(ctx, generations)
 }
 
 // Overdue gives the erasures whose acknowledgements are missing past their deadline, as of the last read of the ledger.

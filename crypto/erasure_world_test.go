@@ -3,6 +3,7 @@ package crypto_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -14,13 +15,14 @@ import (
 type erasureKeys struct {
 	entries map[crypto.SubjectRef][]crypto.Entry
 	gone    map[crypto.SubjectRef]crypto.Receipt
+	told    map[string]crypto.Receipt // by erasure
 	lives   map[crypto.SubjectRef]uint32
 	calls   int // of Destroy
 	down    error
 }
 
 func newErasureKeys() *erasureKeys {
-	return &erasureKeys{entries: map[crypto.SubjectRef][]crypto.Entry{}, gone: map[crypto.SubjectRef]crypto.Receipt{}, lives: map[crypto.SubjectRef]uint32{}}
+	return &erasureKeys{entries: map[crypto.SubjectRef][]crypto.Entry{}, gone: map[crypto.SubjectRef]crypto.Receipt{}, told: map[string]crypto.Receipt{}, lives: map[crypto.SubjectRef]uint32{}}
 }
 
 func (k *erasureKeys) give(s crypto.SubjectRef) {
@@ -59,6 +61,9 @@ func (k *erasureKeys) Destroy(_ context.Context, s crypto.SubjectRef, erasure st
 	if k.calls++; k.down != nil {
 		return crypto.Receipt{}, k.down
 	}
+	if r, is := k.told[erasure]; is && r.Life < k.lives[s] {
+		return r, nil
+	}
 	r, is := k.gone[s]
 	if !is {
 		r = crypto.Receipt{Subject: s, Life: k.lives[s], Erasure: erasure, Time: time.Unix(1, 0).UTC()}
@@ -67,7 +72,7 @@ func (k *erasureKeys) Destroy(_ context.Context, s crypto.SubjectRef, erasure st
 				r.Keys, r.Generations = append(r.Keys, e.ID), []uint32{3}
 			}
 		}
-		k.gone[s] = r
+		k.gone[s], k.told[erasure] = r, r
 	}
 	for i := range k.entries[s] {
 		k.entries[s][i].State, k.entries[s][i].Wrapped = crypto.EntryDestroyed, nil
@@ -80,9 +85,9 @@ func (k *erasureKeys) Destroyed(_ context.Context, s crypto.SubjectRef) (crypto.
 	return r, is, k.down
 }
 
-func (k *erasureKeys) Reinstate(_ context.Context, s crypto.SubjectRef) (uint32, error) {
-	if _, is := k.gone[s]; !is {
-		return 0, errors.New("not destroyed")
+func (k *erasureKeys) Reinstate(_ context.Context, s crypto.SubjectRef, life uint32) (uint32, error) {
+	if _, is := k.gone[s]; !is || life != k.lives[s]+1 {
+		return 0, errors.New("not destroyed, or in another life")
 	}
 	delete(k.gone, s)
 	k.lives[s]++
@@ -113,6 +118,7 @@ func (k *erasureKeys) snapshot() *erasureKeys {
 	for s, r := range k.gone {
 		c.gone[s] = r
 	}
+	maps.Copy(c.told, k.told)
 	for s, n := range k.lives {
 		c.lives[s] = n
 	}
@@ -141,11 +147,12 @@ var errErasureKilled = errors.New("killed")
 
 // erasureProcess is one of several that share log and key store.
 type erasureProcess struct {
-	ledger *crypto.Ledger
-	eraser *crypto.Eraser
-	die    string // failpoint it dies at
-	gone   bool   // generations are destroyed
-	now    time.Time
+	ledger    *crypto.Ledger
+	eraser    *crypto.Eraser
+	die       string   // failpoint it dies at
+	gone      bool     // all generations are destroyed
+	destroyed []uint32 // these are
+	now       time.Time
 }
 
 func startErasure(t testing.TB, log crypto.LedgerLog, keys crypto.KeyStore) *erasureProcess {
@@ -157,7 +164,9 @@ func startErasure(t testing.TB, log crypto.LedgerLog, keys crypto.KeyStore) *era
 	}
 	p.eraser = crypto.NewEraser(crypto.EraserConfig{
 		Ledger: p.ledger, Keys: keys, Now: func() time.Time { return p.now },
-		Gone: func(context.Context, []uint32) (bool, error) { return p.gone, nil },
+		Gone: func(_ context.Context, all []uint32) (bool, error) {
+			return p.gone || !slices.ContainsFunc(all, func(g uint32) bool { return !slices.Contains(p.destroyed, g) }), nil
+		},
 		Failpoint: func(name string) {
 			if name == p.die {
 				panic(errErasureKilled)

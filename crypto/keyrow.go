@@ -49,6 +49,9 @@ func (r *keyRow) destroyed() (Receipt, bool) {
 	return Receipt{}, false
 }
 
+// precedes tells whether a life is the one to come: the current one has ended, and it is the next.
+func (r *keyRow) precedes(life uint32) bool { return life == r.life+1 && r.receipt(r.life) != nil }
+
 // active gives the newest key that seals.
 func (r *keyRow) active() (Entry, error) {
 	if r.receipt(r.life) != nil {

@@ -76,9 +76,9 @@ type KeyStore interface {
 	Destroy(ctx context.Context, subject SubjectRef, erasure string) (Receipt, error)
 	// Destroyed gives the receipt of a destroyed subject; false when it is not.
 	Destroyed(ctx context.Context, subject SubjectRef) (Receipt, bool, error)
-	// Reinstate opens a new life of a destroyed subject, by explicit wish; old keys stay destroyed. It gives the number of the new life, and of the
-	// current one where the subject is not destroyed.
-	Reinstate(ctx context.Context, subject SubjectRef) (uint32, error)
+	// Reinstate opens a new life of a destroyed subject, by explicit wish; old keys stay destroyed. Life is its number, one more than that of the
+	// receipt: where another life has ended meanwhile nothing is opened. It gives the number of the life that is the current one then.
+	Reinstate(ctx context.Context, subject SubjectRef, life uint32) (uint32, error)
 	// Watch calls f with every change from now on, those of a subject in the store's order, until ctx ends; ready is called once everything from then
 	// on is seen. It returns when ctx ends or the watch is cut, and then the caller no longer knows what was destroyed since.
 	Watch(ctx context.Context, ready func(), f func(KeyChange)) error

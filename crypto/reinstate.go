@@ -54,7 +54,7 @@ func reviveIn(ctx context.Context, keys KeyStore, one *Erasure) error {
 	if err != nil || !destroyed || receipt.Life > one.Receipt.Life { // a later erasure has ended the new life, too
 		return err
 	}
-	_, err = keys.Reinstate(ctx, one.Subject)
+	_, err = keys.Reinstate(ctx, one.Subject, receipt.Life+1) // and no other: another process may have done so, and that life may have ended, too
 	return err
 }
 
@@ -66,7 +66,7 @@ type Drill struct {
 
 // Replay brings a key store up to the ledger: what the ledger says is destroyed is destroyed there, too. It must have returned before a key store
 // that was restored from a backup serves anybody, and does no harm to one that was not: every process calls it when it opens its key store. An
-// error means that the store must not serve.
+// error means that the store must not serve. Who has no right to read the store replays nothing, see [NoKeys].
 func Replay(ctx context.Context, ledger *Ledger, keys KeyStore) (Drill, error) {
 	var drill Drill
 	if err := ledger.Sync(ctx); err != nil {
@@ -78,6 +78,9 @@ func Replay(ctx context.Context, ledger *Ledger, keys KeyStore) (Drill, error) {
 		}
 		drill.Erasures++
 		again, err := lives(ctx, keys, &one)
+		if errors.Is(err, ErrNoAccess) {
+			return drill, nil // who may not read the store opens nothing with it, whatever came back
+		}
 		if err == nil && again {
 			drill.Destroyed++
 			_, err = keys.Destroy(ctx, one.Subject, one.ID)

@@ -253,7 +253,7 @@ func firstKeyAfterReinstatement(t *testing.T, store crypto.KeyStore) {
 	if _, err := store.Destroy(t.Context(), w.Ref("p-1"), "erasure"); err != nil {
 		t.Fatal(err)
 	}
-	if life, err := store.Reinstate(t.Context(), w.Ref("p-1")); life != 1 || err != nil {
+	if life, err := store.Reinstate(t.Context(), w.Ref("p-1"), 1); life != 1 || err != nil {
 		t.Fatal(life, err)
 	}
 	cold := openRenewing(t, store, kms)

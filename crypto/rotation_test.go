@@ -200,3 +200,16 @@ func TestRenew(t *testing.T) {
 		t.Errorf("the old version is %+v, %v", old, err)
 	}
 }
+
+// A generation of which none of the tenants has ever had a key is not known to be destroyed: somebody else's keys may be under it.
+func TestAGenerationThatNobodyHadIsNotGone(t *testing.T) {
+	w := newRotationWorld(t, 1)
+	r, err := crypto.NewRotation(crypto.RotationConfig{Keys: w.keys, KMS: w.kms, Tenants: []string{"one", "other"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if gone, err := r.Gone(t.Context(), []uint32{1}); gone || !errors.Is(err, crypto.ErrKeyMissing) {
+		t.Errorf("of a generation of another tenant: %v, %v", gone, err)
+	}
+	w.opens(1, 1)
+}

@@ -51,15 +51,21 @@ func (r *Rotation) Destroy(ctx context.Context, generation uint32) error {
 
 // Gone tells whether all of these generations are destroyed: then an erasure has reached every copy (level L2). It is for EraserConfig.Gone.
 func (r *Rotation) Gone(ctx context.Context, generations []uint32) (bool, error) {
-	for _, k := range r.keks {
-		for _, g := range generations {
+	for _, g := range generations {
+		known := false
+		for _, k := range r.keks {
 			_, err := r.config.Keys.Lookup(ctx, KEKSubject(k.tenant), KEKID(g))
 			switch {
 			case err == nil:
 				return false, nil
-			case !errors.Is(err, ErrShredded) && (!errors.Is(err, ErrKeyMissing) || len(r.keks) == 1):
+			case errors.Is(err, ErrShredded):
+				known = true
+			case !errors.Is(err, ErrKeyMissing): // of one tenant: before its time
 				return false, kekFault(err)
 			}
+		}
+		if !known {
+			return false, ErrKeyMissing
 		}
 	}
 	return true, nil

@@ -160,16 +160,16 @@ func (k *rowKeys) Destroyed(ctx context.Context, subject SubjectRef) (Receipt, b
 }
 
 // Reinstate implements [KeyStore].
-func (k *rowKeys) Reinstate(ctx context.Context, subject SubjectRef) (life uint32, err error) {
+func (k *rowKeys) Reinstate(ctx context.Context, subject SubjectRef, life uint32) (current uint32, err error) {
 	err = k.change(ctx, subject, func(r *keyRow, place int64) (bool, error) {
-		_, ended := r.destroyed()
-		if ended {
-			r.takeMarker(r.life+1, r.receipts(), place)
+		opens := r.precedes(life)
+		if opens {
+			r.takeMarker(life, r.receipts(), place)
 		}
-		life = r.life
-		return ended, nil
+		current = r.life
+		return opens, nil
 	})
-	return life, err
+	return current, err
 }
 
 // Watch implements [KeyStore].

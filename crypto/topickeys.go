@@ -12,7 +12,8 @@ import (
 type TopicKeysConfig struct {
 	// Copy keeps what the topic says. Nil means memory, see [NewMemoryCopy]. It must be empty.
 	Copy KeyCopy
-	// Staleness is how long this process may know nothing of the topic before its watches are cut. Zero means 30 s.
+	// Staleness is how long this process may know nothing of the topic before its watches are cut, which takes up to two thirds longer. What is cached counts as known
+	// up to the last answer, so keep all that below Config.Grace. Zero means 15 s.
 	Staleness time.Duration
 	// Age is how old the knowledge that a read is answered from may be; an older one asks for the end of the topic first. Zero means 1 s.
 	Age time.Duration
@@ -59,7 +60,7 @@ type asking struct {
 }
 
 const (
-	defaultStaleness   = 30 * time.Second
+	defaultStaleness   = 15 * time.Second
 	defaultKeyAge      = time.Second
 	defaultSegmentTime = 10 * time.Minute
 	defaultMend        = 2 * time.Second
@@ -138,7 +139,7 @@ func (k *TopicKeys) follow(ctx context.Context) {
 			k.logger.ErrorContext(ctx, "the key topic cannot be followed; trying again", "error", err)
 			k.halt(fmt.Errorf("%w: following the key topic: %w", ErrKeyUnavailable, err))
 		}
-		k.watchers.cut(unavailable(fmt.Errorf("crypto: the following of the key topic was cut: %w", err)))
+		k.cut(unavailable(fmt.Errorf("crypto: the following of the key topic was cut: %w", err)))
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
@@ -148,7 +149,15 @@ func (k *TopicKeys) follow(ctx context.Context) {
 		pause = min(2*pause, maxFollowPause)
 	}
 	k.halt(errClosed)
-	k.watchers.cut(errClosed)
+	k.cut(errClosed)
+}
+
+// cut ends every watch: what came behind the last answer may be missed.
+func (k *TopicKeys) cut(err error) {
+	k.mu.Lock()
+	known := k.asked
+	k.mu.Unlock()
+	k.watchers.cut(&watchCut{known, err})
 }
 
 // halt has everybody who waits for the topic know that it cannot be read.
@@ -208,7 +217,7 @@ func (k *TopicKeys) fold(subject SubjectRef, record *keyRecord) {
 	if err != nil {
 		k.logger.Error("a record of the key topic cannot be used; its subject has no keys until it is mended", "subject_ref", fmt.Sprintf("%x", subject[:]),
 			"offset", record.offset, "error", err)
-		k.watchers.cut(unavailable(err))
+		k.cut(unavailable(err))
 		return
 	}
 	k.watchers.tell(bytes, record.offset)

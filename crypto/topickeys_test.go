@@ -185,7 +185,7 @@ func TestTopicAway(t *testing.T) {
 		"Replace":   func() error { return store.Replace(t.Context(), held) },
 		"Destroy":   func() error { _, err := store.Destroy(t.Context(), held.Subject, "late"); return err },
 		"Destroyed": func() error { _, _, err := store.Destroyed(t.Context(), crypto.SubjectRef{3}); return err },
-		"Reinstate": func() error { _, err := store.Reinstate(t.Context(), crypto.SubjectRef{2}); return err },
+		"Reinstate": func() error { _, err := store.Reinstate(t.Context(), crypto.SubjectRef{2}, 1); return err },
 		"Scan":      func() error { return store.Scan(t.Context(), func(crypto.Entry) error { return nil }) },
 		"Watch":     func() error { return store.Watch(t.Context(), func() {}, func(crypto.KeyChange) {}) },
 	} {
@@ -255,4 +255,39 @@ func TestTopicForeignRecords(t *testing.T) {
 	if got, err := later.Active(t.Context(), held.Subject); err != nil || got.ID != held.ID {
 		t.Errorf("somebody's null has removed a key: %+v, %v", got, err)
 	}
+}
+
+// A re-wrap that came after the destruction has put the key under one more generation, where a copy of the topic may have it. The erasure is final when that
+// one is destroyed, too, which the ledger did not know of when it noted the destruction.
+func TestAnErasureIsFinalBehindALateRewrap(t *testing.T) {
+	log, subject := newTopicLog(1), crypto.SubjectRef{7}
+	wrapper, keys := openTopicKeys(t, log, crypto.TopicKeysConfig{}), openTopicKeys(t, log, crypto.TopicKeysConfig{})
+	again, err := wrapper.PutIfAbsent(t.Context(), topicEntry(subject, 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := again.Generation
+	again.Generation, again.Wrapped = first+1, []byte("under the generation after it")
+	p := startErasure(t, &crypto.MemoryLedgerLog{}, keys)
+	var e crypto.Erasure
+	log.before(func(topicRecord) error {
+		e = p.erases(t, subject, "case-1")
+		return nil
+	})
+	if err := wrapper.Replace(t.Context(), again); !errors.Is(err, crypto.ErrShredded) {
+		t.Fatalf("a key of an erased subject was re-wrapped: %v", err)
+	}
+	wants := func(state crypto.ErasureState) {
+		t.Helper()
+		if err := p.eraser.Advance(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if e, _ = p.ledger.Erasure(e.ID); e.State != state {
+			t.Errorf("with the generations %v destroyed it is %s, want %s", p.destroyed, e.State, state)
+		}
+	}
+	p.destroyed = []uint32{first}
+	wants(crypto.ErasurePurged)
+	p.destroyed = []uint32{first, first + 1}
+	wants(crypto.ErasureUnrecoverable)
 }

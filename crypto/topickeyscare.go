@@ -34,7 +34,7 @@ func (k *TopicKeys) beat(ctx context.Context) {
 	late := time.Since(k.asked) > k.config.Staleness
 	k.mu.Unlock()
 	if err != nil && late && ctx.Err() == nil {
-		k.watchers.cut(err)
+		k.cut(err)
 	}
 }
 

@@ -168,15 +168,14 @@ func (k *TopicKeys) Destroyed(ctx context.Context, subject SubjectRef) (Receipt,
 }
 
 // Reinstate implements [KeyStore].
-func (k *TopicKeys) Reinstate(ctx context.Context, subject SubjectRef) (uint32, error) {
+func (k *TopicKeys) Reinstate(ctx context.Context, subject SubjectRef, life uint32) (uint32, error) {
 	r, err := k.latest(ctx, subject)
 	if err != nil {
 		return 0, err
 	}
-	if _, ended := r.destroyed(); !ended {
+	if !r.precedes(life) {
 		return r.life, nil
 	}
-	life := r.life + 1
 	if err := k.append(ctx, subject, subject[:], markerRecord(life, r.receipts())); err != nil {
 		return 0, err
 	}

@@ -2,6 +2,7 @@ package crypto
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -16,8 +17,20 @@ type watch struct {
 
 	live atomic.Uint64 // number of the session that runs; 0: none
 	last atomic.Uint64 // number of the last session that ran
-	cut  atomic.Int64  // when that ended, on clock
+	cut  atomic.Int64  // up to when it has heard of everything, on clock
 }
+
+// watchCut is the error of a watch that was cut later than something may have been missed.
+type watchCut struct {
+	known time.Time // everything was heard of up to then
+	err   error
+}
+
+// Error gives the text of the cause.
+func (c *watchCut) Error() string { return c.err.Error() }
+
+// Unwrap gives the cause.
+func (c *watchCut) Unwrap() error { return c.err }
 
 func newWatch(r *keyring) *watch { return &watch{ring: r} }
 
@@ -46,7 +59,11 @@ func (w *watch) run(ctx context.Context) {
 			cfg.Observe.watch(true, nil)
 		}, w.ring.heard)
 		if w.live.Load() == number {
-			w.cut.Store(w.ring.clock())
+			known := w.ring.clock()
+			if late, is := errors.AsType[*watchCut](err); is {
+				known -= int64(time.Since(late.known))
+			}
+			w.cut.Store(known)
 		}
 		w.live.Store(0)
 		if ctx.Err() != nil {

@@ -7,9 +7,9 @@ import (
 	"github.com/seed-3eec0498/muster/crypto"
 )
 
-func (s *keySuite) life(store crypto.KeyStore, subject crypto.SubjectRef) uint32 {
+func (s *keySuite) life(store crypto.KeyStore, subject crypto.SubjectRef, wanted uint32) uint32 {
 	s.Helper()
-	life, err := store.Reinstate(s.Context(), subject)
+	life, err := store.Reinstate(s.Context(), subject, wanted)
 	if err != nil {
 		s.Fatalf("Reinstate: %v", err)
 	}
@@ -18,17 +18,17 @@ func (s *keySuite) life(store crypto.KeyStore, subject crypto.SubjectRef) uint32
 
 func (s *keySuite) reinstate() {
 	subject := suiteSubject(1)
-	if life := s.life(s.Store, subject); life != 0 {
+	if life := s.life(s.Store, subject, 1); life != 0 {
 		s.Fatalf("Reinstate of an unknown subject gives life %d", life)
 	}
 	old := s.put(s.Store, suiteEntry(subject, 1, 1))
-	if life := s.life(s.Store, subject); life != 0 {
+	if life := s.life(s.Store, subject, 1); life != 0 {
 		s.Fatalf("Reinstate of a subject that is not destroyed gives life %d", life)
 	}
 	s.wantActive(old)
 	s.end(s.Store, subject, "erasure-1")
 	for name, view := range s.all() {
-		if life := s.life(view, subject); life != 1 {
+		if life := s.life(view, subject, 1); life != 1 {
 			s.Fatalf("Reinstate %s gives life %d, want 1", name, life)
 		}
 		if _, is, err := view.Destroyed(s.Context(), subject); is || err != nil {
@@ -48,6 +48,11 @@ func (s *keySuite) reinstate() {
 	if receipt.Life != 1 || len(receipt.Keys) != 1 || receipt.Keys[0] != young.ID {
 		s.Fatalf("the receipt of the second life is %+v", receipt)
 	}
+	for name, view := range s.all() { // who wanted the second one and is late
+		if life := s.life(view, subject, 1); life != 1 {
+			s.Fatalf("Reinstate in a life that has ended, too, gives life %d %s, want 1", life, name)
+		}
+	}
 	s.wantDestroyed(receipt, subject, old.ID, young.ID)
 }
 
@@ -56,7 +61,7 @@ func (s *keySuite) toldAgain() {
 	subject := suiteSubject(1)
 	s.put(s.Store, suiteEntry(subject, 1, 1))
 	first := s.end(s.Store, subject, "erasure-1")
-	s.life(s.Store, subject)
+	s.life(s.Store, subject, 1)
 	young := s.put(s.Store, suiteEntry(subject, 1, 2))
 	for name, view := range s.all() {
 		if again := s.end(view, subject, "erasure-1"); !sameReceipt(again, first) {
@@ -191,7 +196,7 @@ func (s *keySuite) restart() {
 	receipt := s.end(s.Store, gone.Subject, "erasure-1")
 	again := s.put(s.Store, suiteEntry(suiteSubject(4), 1, 4))
 	s.end(s.Store, again.Subject, "erasure-2")
-	s.life(s.Store, again.Subject)
+	s.life(s.Store, again.Subject, 1)
 	s.Store = s.Restart(s.T)
 	s.wantActive(kept)
 	s.wantHeld(moved)

@@ -74,12 +74,13 @@ func (m *keyMachine) step() {
 	case "destroy":
 		m.destroy(view, subject, own)
 	case "reinstate":
-		life, err := view.Reinstate(m.outer.Context(), subject)
-		if own.over() {
+		wanted := own.life + rapid.SampledFrom([]uint32{1, 1, 0, 2}).Draw(m.T, "life")
+		life, err := view.Reinstate(m.outer.Context(), subject, wanted)
+		if own.over() && wanted == own.life+1 {
 			own.life++
 		}
 		if err != nil || life != own.life {
-			m.Fatalf("Reinstate gives life %d, %v; want %d", life, err, own.life)
+			m.Fatalf("Reinstate to life %d gives life %d, %v; want %d", wanted, life, err, own.life)
 		}
 	case "check":
 		m.check(subject)

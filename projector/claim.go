@@ -1,10 +1,6 @@
 package projector
 
-import (
-	"fmt"
-
-	"github.com/seed-3eec0498/muster"
-)
+import "fmt"
 
 // restore takes over what the target keeps. A source without a checkpoint starts where the projection does, and that is stored at once: its start
 // counts once.
@@ -38,22 +34,27 @@ func (w *worker) restore(stored Stored) error {
 	}
 	change := Change{Checkpoints: fresh}
 	if len(fresh) == len(w.sources) && w.acts == 0 {
-		change.Acts = w.ignoreOrders() // what was ordered before there was anything is of no concern
+		latest, err := w.ignoreOrders() // what was ordered before there was anything is of no concern
+		if err != nil {
+			return err
+		}
+		change.Acts = latest
 	}
 	return w.commitChange(&change)
 }
 
 // ignoreOrders gives the number of the last act. Of erased subjects there is nothing to remove here, and nothing comes: keys that this process had in
 // hand when they were destroyed are not used for what is read from now on.
-func (w *worker) ignoreOrders() int64 {
+func (w *worker) ignoreOrders() (latest int64, err error) {
 	o := w.r.orders.Load()
-	f, does := w.r.config.Codec.(muster.Forgetter)
 	for i := range o.acts {
-		if e, is := o.acts[i].subjectErased(); is && does {
-			f.Forget(e.Subject)
+		if e, is := o.acts[i].subjectErased(); is {
+			if err := w.hears(e); err != nil {
+				return 0, err
+			}
 		}
 	}
-	return o.latest()
+	return o.latest(), nil
 }
 
 // start finds where a source begins.

@@ -37,6 +37,10 @@ type Config struct {
 	// the option of the same name.
 	OnUnfit func(ctx context.Context, shard Shard, reason string) bool
 
+	// Heard returns when the keys of an erased person cannot be had any more by Codec, also where what it asks lags behind; an error has the erasure wait,
+	// and is tried again. It is asked before a shard carries an erasure out, or begins behind it. Nil: that is so by itself.
+	Heard func(ctx context.Context, e SubjectErased) error
+
 	// MaxLetters bounds what lies aside in one shard: when there are as many letters, waiting ones included, the shard stops instead of putting
 	// more aside. Zero means 100,000.
 	MaxLetters int

@@ -72,6 +72,9 @@ func (w *worker) erase(a *act) error {
 	if w.holding == nil {
 		return w.storeFault("it is not claimed", errors.New("released"))
 	}
+	if err := w.hears(e); err != nil {
+		return err
+	}
 	letters, err := w.causesErased(e.Subject)
 	if err != nil {
 		return w.storeFault("an erasure cannot begin", err)
@@ -84,9 +87,6 @@ func (w *worker) erase(a *act) error {
 	batch, checked, err := w.begin()
 	if err != nil {
 		return err
-	}
-	if f, does := w.r.config.Codec.(muster.Forgetter); does {
-		f.Forget(e.Subject)
 	}
 	run := func(ctx context.Context, tx any, codec muster.Codec, _ *muster.Event) error {
 		if own, is := tx.(eraser); is {
@@ -104,6 +104,19 @@ func (w *worker) erase(a *act) error {
 		return &faulty{ReasonErasing, fmt.Errorf("projection %s: erasure %s is not carried out: %w", w.shard, e.Erasure, err)}
 	}
 	return w.commit(batch, &Change{Acts: a.number, Put: letters})
+}
+
+// hears returns when nothing of an erased subject opens here any more: what did would be written again as it was.
+func (w *worker) hears(e SubjectErased) error {
+	if heard := w.r.config.Heard; heard != nil {
+		if err := heard(w.ctx, e); err != nil {
+			return &faulty{ReasonErasing, fmt.Errorf("projection %s: erasure %s cannot be carried out yet: %w", w.shard, e.Erasure, err)}
+		}
+	}
+	if f, does := w.r.config.Codec.(muster.Forgetter); does {
+		f.Forget(e.Subject)
+	}
+	return nil
 }
 
 func (b *storeBatch) eraseSubject(codec muster.Codec, e SubjectErased, what ErasedRow) error {

@@ -62,22 +62,23 @@ func (p *Privacy) letterDiscloses(one *projection, l *projector.Letter, ref cryp
 	return slices.Contains(refs, ref), err
 }
 
-// disclosing gives the aggregates of a partition whose stored states hold something of one of the subjects in clear: the index of subjects knows of what
-// was sealed.
-func (o *owner) disclosing(ctx context.Context, p int32, subjects []crypto.SubjectRef) (ids []string, err error) {
+// disclosing gives the aggregates of a partition whose stored states hold something of some of the subjects in clear, with these: the index of subjects knows
+// of what was sealed.
+func (o *owner) disclosing(ctx context.Context, p int32, subjects []crypto.SubjectRef) (found map[string][]crypto.SubjectRef, err error) {
 	d, does := o.cfg.codec().(muster.Discloser)
 	if !does {
 		return nil, nil
 	}
+	found = map[string][]crypto.SubjectRef{}
 	err = o.states.Each(p, func(state muster.StoredState) error {
 		// One that cannot be decoded does not hold an erasure up; a verification tells of it.
 		refs, _ := o.behaviour.DisclosedByState(d, &state)
-		if slices.ContainsFunc(refs, func(ref crypto.SubjectRef) bool { return slices.Contains(subjects, ref) }) {
-			ids = append(ids, state.AggregateID)
+		if refs = slices.DeleteFunc(refs, func(ref crypto.SubjectRef) bool { return !slices.Contains(subjects, ref) }); len(refs) > 0 {
+			found[state.AggregateID] = refs
 		}
 		return ctx.Err()
 	})
-	return ids, err
+	return found, err
 }
 
 // events calls fn with all events of a served partition, in their order.

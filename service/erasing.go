@@ -26,7 +26,7 @@ func (o *owner) tenureOf(p int32) *tenure {
 // erase replaces what a served partition has made of the data of erased subjects, unless that was done already. Most of the work goes on beside the
 // commands: the journal is read once for all aggregates concerned, and only what was decided meanwhile is read while the partition is on hold.
 //
-//	find the aggregates ─▶ fold them anew ─▶ hold ─▶ fold the rest ─▶ replace rows ─▶ serve ─▶ replace snapshots ─▶ note the erasures
+//	await what is in hand ─▶ find the aggregates ─▶ fold them anew ─▶ hold ─▶ fold the rest ─▶ replace rows ─▶ serve ─▶ replace snapshots ─▶ note the erasures
 //
 // Whoever dies in between leaves nothing noted, so the next owner does it again. Whether it was done is noted with the rows themselves: an owner with
 // an older copy of the rows does it in these, although the partition was acknowledged long ago.
@@ -48,6 +48,10 @@ func (o *owner) erase(ctx context.Context, p int32, erasures []crypto.Erasure) e
 	}
 	if err := e.hear(ctx); err != nil {
 		return err
+	}
+	o.cfg.failpoint("erasing-heard")
+	if o.awaitHands(ctx, p); ctx.Err() != nil { // what was sealed before is in hand at most, and in the index of subjects once it is stored
+		return ctx.Err()
 	}
 	if err := e.run(ctx); err != nil {
 		return err
@@ -121,18 +125,18 @@ type erasing struct {
 	refolding *muster.Refolding
 	next      int64 // of the journal
 
-	recoveries int64 // of the tenure, as it began
-	disclosed  bool  // the states in clear were looked for
+	recoveries int64                          // of the tenure, as it began
+	disclosed  bool                           // the states in clear were looked for
+	clear      map[string][]crypto.SubjectRef // whose data lay there, by aggregate
 }
 
 // find gives the aggregates that have data of the subjects, and tells whether there are such as were not known before.
 func (e *erasing) find(ctx context.Context) (all []string, fresh bool, err error) {
 	if !e.disclosed { // once: nothing is written in clear beside this
-		ids, err := e.o.disclosing(ctx, e.partition, e.subjects)
-		if err != nil {
+		if e.clear, err = e.o.disclosing(ctx, e.partition, e.subjects); err != nil {
 			return nil, false, err
 		}
-		for _, id := range ids {
+		for id := range e.clear {
 			e.found[id], fresh = true, true
 		}
 		e.disclosed = true
@@ -224,12 +228,24 @@ func (e *erasing) put(ctx context.Context) (states []muster.StoredState, err err
 	if err := e.closed(states); err != nil {
 		return nil, err
 	}
+	e.index(states)
 	if err := o.states.Redact(ctx, p, states, nil); err != nil {
 		return nil, err
 	}
 	o.processor.Forget(p, states)
 	o.log.Info("states of erased subjects replaced", "group", o.group.Name(), "partition", p, "states", len(states), "erasures", len(e.ids))
 	return states, nil
+}
+
+// index has the index of subjects know of what lay in clear: nothing else tells of it once the rows are replaced, and the snapshots are still to be.
+func (e *erasing) index(states []muster.StoredState) {
+	for i := range states {
+		for _, ref := range e.clear[states[i].AggregateID] {
+			if !slices.Contains(states[i].Subjects, ref) {
+				states[i].Subjects, states[i].Unindexed = append(states[i].Subjects, ref), states[i].Unindexed+1
+			}
+		}
+	}
 }
 
 // closed tells that nothing is sealed for an erased subject in new states: else the codec of this process does not know of the erasure yet.

@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/consumer"
@@ -19,6 +20,7 @@ type Privacy struct {
 	eraser   *crypto.Eraser
 	schedule *crypto.Schedule // nil without ErasureConfig.Rotation
 	stir     chan struct{}    // room for one: there may be something to do
+	knows    sync.Map         // erasures by id that the key store of this process has heard of
 
 	told    map[string]bool // erasures that an alert was logged for
 	ordered map[string]bool // erasures that the projections were told of; both belong to run
@@ -54,6 +56,11 @@ func (s *Service) openErasures(ctx context.Context) (err error) {
 	drill, err := crypto.Replay(ctx, p.ledger, p.config.Keys)
 	if err != nil {
 		return fmt.Errorf("service %s: key space %s: %w", s.cfg.Name, p.config.KeySpace, err)
+	}
+	for _, e := range p.ledger.Erasures() {
+		if e.State >= crypto.ErasureKeysDestroyed {
+			p.knows.Store(e.ID, true)
+		}
 	}
 	if drill.Destroyed > 0 {
 		s.log.Error("the key store had keys of erased subjects, as a restored backup has; they are destroyed again", "key_space", p.config.KeySpace, "erasures", drill.Destroyed)

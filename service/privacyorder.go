@@ -33,6 +33,35 @@ func (p *Privacy) order(ctx context.Context, e *crypto.Erasure) error {
 	return err
 }
 
+// heard implements [projector.Config].Heard: it returns when the key store of this process has heard of an erasure. A look-up may be answered by a copy of the keys
+// that lags, so the key store is asked to its end, once for each erasure: of those that were on the ledger when the service opened Replay has done so.
+func (s *Service) heard(ctx context.Context, e projector.SubjectErased) error {
+	p := s.privacy
+	if p == nil {
+		return nil
+	}
+	if _, is := p.knows.Load(e.Erasure); is {
+		return nil
+	}
+	one, there := p.ledger.Erasure(e.Erasure)
+	if !there || one.State < crypto.ErasureKeysDestroyed { // who gave the order had read on
+		if err := p.ledger.Sync(ctx); err != nil {
+			return err
+		}
+		one, _ = p.ledger.Erasure(e.Erasure)
+	}
+	_, marked, err := p.config.Keys.Destroyed(ctx, e.Subject)
+	switch {
+	case errors.Is(err, crypto.ErrNoAccess): // nothing opens here
+	case err != nil:
+		return err
+	case !marked && one.State >= crypto.ErasureKeysDestroyed && !one.Reinstated:
+		return errNotHeard
+	}
+	p.knows.Store(e.Erasure, true)
+	return nil
+}
+
 // erasedIn gives the duties of the projections of this service that are done. A projection that this build does not have owes what it owes, and keeps
 // nobody else: another instance may have it, else it is missing until somebody acknowledges for it.
 func (p *Privacy) erasedIn(e *crypto.Erasure, owed []crypto.Duty) (done []crypto.Duty, err error) {

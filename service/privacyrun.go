@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/seed-3eec0498/muster/crypto"
@@ -56,6 +57,11 @@ type settledAt struct {
 	tenure     *tenure
 	recoveries int64
 	erasures   int
+}
+
+// holds tells whether the rows are the ones of then. Where a partition is elsewhere now, whoever has it acknowledges: its rows may be from before.
+func (a settledAt) holds() bool {
+	return a.tenure.ctx.Err() == nil && a.tenure.recoveries.Load() == a.recoveries
 }
 
 // look does what can be done now. It tells whether something is left that this service owes, and whether something of it could not be done.
@@ -123,6 +129,11 @@ func (p *Privacy) acknowledge(ctx context.Context, e *crypto.Erasure, settled ma
 	}
 	if len(done) > 0 {
 		p.s.cfg.failpoint("erasure-carried-out")
+		done = slices.DeleteFunc(done, func(d crypto.Duty) bool {
+			return d.Kind == crypto.DutyGroup && !settled[settledKey{d.Name, d.Partition}].holds()
+		})
+	}
+	if len(done) > 0 {
 		err = errors.Join(err, p.ledger.Acknowledge(ctx, e.ID, done...))
 	}
 	return len(done) < len(owed), err

@@ -29,6 +29,7 @@ func (s *Service) openSeries() error {
 			Editions: editions[name], Journal: s.openJournal, CopyJournal: s.openCopyJournal, Serve: s.serve, WarmTime: orDefault(s.cfg.WarmTime, time.Hour),
 			Runner: projector.Config{
 				Control: control{s.control}, Codec: s.cfg.codec(), Prefix: s.cfg.Prefix, Instance: s.name, Logger: s.log, Observe: s.observe(), Now: s.clock.Now,
+				Heard: s.heard,
 			},
 		}
 		if s.views != nil {
