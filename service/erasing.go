@@ -274,6 +274,9 @@ func (s *snapshots) replace(ctx context.Context, p int32, states []muster.Stored
 			if err != nil {
 				return err
 			}
+			if now.Revision < chunk[i].Revision {
+				return errEraseBusy // the partition is read anew, and has not come to it
+			}
 			chunk[i] = now
 		}
 		if err := s.o.producer.WriteSnapshots(ctx, p, chunk, nil); err != nil {

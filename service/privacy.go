@@ -24,6 +24,7 @@ type Privacy struct {
 
 	told    map[string]bool // erasures that an alert was logged for
 	ordered map[string]bool // erasures that the projections were told of; both belong to run
+	before  map[string]bool // erasures whose keys were destroyed when the service opened
 }
 
 // Privacy gives control over erasures, nil without [Config.Erasure].
@@ -34,7 +35,7 @@ func (s *Service) openErasures(ctx context.Context) (err error) {
 	if s.cfg.Erasure == nil {
 		return nil
 	}
-	p := &Privacy{s: s, config: s.cfg.Erasure.over(s.cfg.Privacy), stir: make(chan struct{}, 1), told: map[string]bool{}, ordered: map[string]bool{}}
+	p := &Privacy{s: s, config: s.cfg.Erasure.over(s.cfg.Privacy), stir: make(chan struct{}, 1), told: map[string]bool{}, ordered: map[string]bool{}, before: map[string]bool{}}
 	log := p.config.Ledger
 	if log == nil {
 		if p.table, err = consumer.OpenTable(ctx, s.cfg.connection(), muster.ErasuresTopic(s.cfg.Prefix, p.config.KeySpace), s.log); err != nil {
@@ -60,6 +61,7 @@ func (s *Service) openErasures(ctx context.Context) (err error) {
 	for _, e := range p.ledger.Erasures() {
 		if e.State >= crypto.ErasureKeysDestroyed {
 			p.knows.Store(e.ID, true)
+			p.before[e.ID] = true
 		}
 	}
 	if drill.Destroyed > 0 {

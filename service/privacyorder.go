@@ -10,7 +10,8 @@ import (
 )
 
 // order has the projections of this service that were there at the request carry an erasure out, once in the life of this process: also where that was
-// acknowledged long ago, because the control table may have been lost since, and rows may come back that are older.
+// acknowledged long ago, because the control table may have been lost since, and rows may come back that are older. Where the keys were destroyed in the life of
+// this process all of its projections do: one that came behind the request may have read what could still be opened then.
 func (p *Privacy) order(ctx context.Context, e *crypto.Erasure) error {
 	if p.ordered[e.ID] || p.s.operator == nil {
 		return nil
@@ -18,12 +19,23 @@ func (p *Privacy) order(ctx context.Context, e *crypto.Erasure) error {
 	p.forget(e.Subject) // a shard that begins behind the order opens nothing of the subject's
 	var faults []error
 	asked := map[string]bool{}
+	var names []string
 	for _, d := range e.Owed {
-		if d.Service != p.s.cfg.Name || d.Kind != crypto.DutyProjection || asked[d.Name] {
+		if d.Service == p.s.cfg.Name && d.Kind == crypto.DutyProjection {
+			names = append(names, d.Name)
+		}
+	}
+	if !p.before[e.ID] {
+		for _, one := range p.s.projections {
+			names = append(names, one.String())
+		}
+	}
+	for _, name := range names {
+		if asked[name] {
 			continue
 		}
-		asked[d.Name] = true
-		err := p.s.operator.Erase(ctx, d.Name, projector.SubjectErased{Erasure: e.ID, Subject: e.Subject})
+		asked[name] = true
+		err := p.s.operator.Erase(ctx, name, projector.SubjectErased{Erasure: e.ID, Subject: e.Subject})
 		if muster.CodeOf(err) != muster.NotFound { // a version that this build does not have; see erasedIn
 			faults = append(faults, err)
 		}
