@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 
+	"github.com/seed-3eec0498/muster"
 	"github.com/seed-3eec0498/muster/kafka"
 )
 
@@ -28,6 +30,54 @@ func (c *Consumer) Members(ctx context.Context) ([]string, error) {
 	}
 	slices.Sort(names)
 	return names, nil
+}
+
+// Holds gives the partitions that the consumer group has assigned to this member, as its coordinator says: a member that was put out of the group, or
+// whose answer was lost on the way, goes on believing in what it had until it learns of it. It awaits the end of a rebalance.
+func (c *Consumer) Holds(ctx context.Context) (map[int32]bool, error) {
+	for {
+		group, err := c.describe(ctx)
+		if err != nil {
+			return nil, c.config.Kafka.Map(fmt.Sprintf("assignment of consumer group %q", c.members), err, c.groupRight()...)
+		}
+		if group.State != "PreparingRebalance" && group.State != "CompletingRebalance" {
+			return c.heldIn(&group), nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, muster.Errorf(muster.Unavailable, "consumer group %q is being rebalanced: %v", c.members, context.Cause(ctx))
+		case <-time.After(rebalancePoll):
+		}
+	}
+}
+
+// rebalancePoll is how often a group that is being rebalanced is looked at.
+const rebalancePoll = 50 * time.Millisecond
+
+func (c *Consumer) heldIn(group *kadm.DescribedGroup) map[int32]bool {
+	c.mu.Lock()
+	client := c.client
+	c.mu.Unlock()
+	if client == nil { // no member now
+		return nil
+	}
+	self, _ := client.GroupMetadata()
+	held := map[int32]bool{}
+	for i := range group.Members {
+		m := &group.Members[i]
+		assigned, is := m.Assigned.AsConsumer()
+		if m.MemberID != self || !is {
+			continue
+		}
+		for _, t := range assigned.Topics {
+			if t.Topic == c.topic {
+				for _, p := range t.Partitions {
+					held[p] = true
+				}
+			}
+		}
+	}
+	return held
 }
 
 func (c *Consumer) describe(ctx context.Context) (kadm.DescribedGroup, error) {

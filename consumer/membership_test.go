@@ -2,6 +2,7 @@ package consumer_test
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -129,6 +130,9 @@ func TestMembersAndLeave(t *testing.T) {
 	if err != nil || !slices.Equal(names, []string{"a", "b"}) {
 		t.Fatalf("members are %v, %v; want a and b", names, err)
 	}
+	if of, other := holds(t, a), holds(t, b); len(of) != 1 || !slices.Equal(other, revoked.Revoked) {
+		t.Fatalf("the group says that they have %v and %v; want what was revoked, %v, with the second", of, other, revoked.Revoked)
+	}
 	if err := b.Leave(within(t)); err != nil {
 		t.Fatal(err)
 	}
@@ -138,9 +142,21 @@ func TestMembersAndLeave(t *testing.T) {
 	if got := a.change().Assigned; !slices.Equal(got, revoked.Revoked) {
 		t.Fatalf("assigned after the other one left: %v; want %v", got, revoked.Revoked)
 	}
+	if of, other := holds(t, a), holds(t, b); !slices.Equal(of, []int32{0, 1}) || len(other) > 0 {
+		t.Fatalf("the group says that they have %v and %v; want everything with the first", of, other)
+	}
 	if err := b.Leave(within(t)); err != nil {
 		t.Fatalf("leaving twice: %v", err)
 	}
 	b.Close()
 	b.Close()
+}
+
+func holds(t *testing.T, m *member) []int32 {
+	t.Helper()
+	held, err := m.Holds(within(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Sorted(maps.Keys(held))
 }

@@ -132,11 +132,28 @@ func (p *Privacy) acknowledge(ctx context.Context, e *crypto.Erasure, settled ma
 		done = slices.DeleteFunc(done, func(d crypto.Duty) bool {
 			return d.Kind == crypto.DutyGroup && !settled[settledKey{d.Name, d.Partition}].holds()
 		})
+		var unsure error
+		done, unsure = p.assigned(ctx, done)
+		err = errors.Join(err, unsure)
 	}
 	if len(done) > 0 {
 		err = errors.Join(err, p.ledger.Acknowledge(ctx, e.ID, done...))
 	}
 	return len(done) < len(owed), err
+}
+
+// assigned keeps those of the duties whose partitions the consumer group has given to this instance: one that has not learned yet that it was put out of the
+// group speaks for nobody.
+func (p *Privacy) assigned(ctx context.Context, duties []crypto.Duty) (kept []crypto.Duty, err error) {
+	held := map[string]map[int32]bool{}
+	for _, o := range p.s.owners {
+		if !slices.ContainsFunc(duties, func(d crypto.Duty) bool { return d.Kind == crypto.DutyGroup && d.Name == o.group.Name() }) {
+			continue
+		}
+		ours, fault := o.ours(ctx)
+		held[o.group.Name()], err = ours, errors.Join(err, fault)
+	}
+	return slices.DeleteFunc(duties, func(d crypto.Duty) bool { return d.Kind == crypto.DutyGroup && !held[d.Name][d.Partition] }), err
 }
 
 // alert tells of acknowledgements that are missing past their deadline: a metric all the time, a log line once.

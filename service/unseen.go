@@ -15,7 +15,7 @@ import (
 // Unseen is something of a service that [Privacy.VerifyErased] did not look into, as the duty it is on the ledger.
 type Unseen struct {
 	Duty crypto.Duty
-	// Why is a stable word: "elsewhere", another instance has it or none; "not-run", this instance does not run the projection; "letters", more than
+	// Why is a stable word: "elsewhere", another instance has it or none, as the consumer group says; "not-run", this instance does not run the projection; "letters", more than
 	// 10,000 lie aside in the shard; "reinstated", the person has new data, so rows tell nothing; "failed", the error says how; else the state that the partition or shard is in,
 	// such as "recovering", "stopped", "claiming" or "away".
 	Why string
@@ -55,6 +55,16 @@ func (v *Verification) sortUnseen() {
 	})
 }
 
+// holdsPatience bounds how long the end of a rebalance is awaited.
+const holdsPatience = 10 * time.Second
+
+// ours gives the partitions that are this owner's in the eyes of the consumer group.
+func (o *owner) ours(ctx context.Context) (map[int32]bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, holdsPatience)
+	defer cancel()
+	return o.consumer.Holds(ctx)
+}
+
 // verifyOwner looks into the partitions that are served here, and names those that are not.
 func (p *Privacy) verifyOwner(ctx context.Context, o *owner, v *Verification, fault func(string, ...any)) (faults []error) {
 	serves := func(n int32) (*tenure, int64) {
@@ -68,8 +78,20 @@ func (p *Privacy) verifyOwner(ctx context.Context, o *owner, v *Verification, fa
 		}
 		return t, recoveries
 	}
+	ours, err := o.ours(ctx)
+	if err != nil {
+		faults = append(faults, err)
+	}
 	for n := range o.group.Partitions() {
 		duty := crypto.Duty{Service: p.s.cfg.Name, Kind: crypto.DutyGroup, Name: o.group.Name(), Partition: n}
+		if !ours[n] { // and it may not know yet: its rows are not those that count
+			why := unseenElsewhere
+			if err != nil {
+				why = unseenFailed
+			}
+			v.unseen(duty, why)
+			continue
+		}
 		t, recoveries := serves(n)
 		if t != nil {
 			if err := o.verify(ctx, n, v, fault); err != nil {
