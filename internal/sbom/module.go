@@ -32,11 +32,11 @@ func (m *module) source() *module {
 
 // modules lists those of a build, the main one first.
 func modules(ctx context.Context, dir string) ([]module, error) {
-	listed, err := list(ctx, dir, "-m", "-json", "all")
+	used, err := list(ctx, dir, "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", "./...") // first: it gets what is built, which tells the licences
 	if err != nil {
 		return nil, err
 	}
-	used, err := list(ctx, dir, "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", "./...")
+	listed, err := list(ctx, dir, "-m", "-json", "all")
 	if err != nil {
 		return nil, err
 	}
